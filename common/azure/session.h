@@ -1,0 +1,29 @@
+/* common/azure/session.h: everything that is needed to talk to the cloud of the settings, made and freed in one go.
+ *
+ * Suspends: never.  Thread: loop. */
+#ifndef CW_COMMON_AZURE_SESSION_H
+#define CW_COMMON_AZURE_SESSION_H
+
+#include "common/azure/arm.h"
+#include "common/azure/databricks.h"
+#include "common/azure/quota.h"
+#include "common/settings.h"
+
+struct cw_azure_session {
+    struct cw_cloud cloud;
+    struct cw_http *http;
+    struct cw_credential *credential;
+    struct cw_quota *quota; /* NULL without a budget */
+    struct cw_arm *arm;
+    struct cw_databricks *databricks;
+    struct cw_arena *mem; /* strings of a custom cloud */
+};
+
+/* redis is borrowed; NULL: the budget is this process's alone. Fills *session; at a failure nothing is left to undo.
+ * Errors: -CW_EINVAL (settings, with a remedy), -CW_EUNSUPPORTED (a credential kind), -CW_ENOMEM. */
+int cw_azure_session_open(struct cw_azure_session *session, struct cw_loop *loop,
+                          const struct cw_settings *settings, struct cw_redis *redis, struct cw_err *err);
+/* No call may be under way. A zeroed session is fine. */
+void cw_azure_session_close(struct cw_azure_session *session);
+
+#endif

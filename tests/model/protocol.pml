@@ -1,0 +1,462 @@
+/* tests/model/protocol.pml: the protocol that keeps a request's promise, small enough to be searched exhaustively (Spin).
+ *
+ * Two workers, one or two requests of one workspace, each in a partition of its own (that is two lanes). A job is a worker's life
+ * with one request. A worker that stands still is one that is not scheduled: meanwhile its lease ends, its partition moves, and then
+ * it goes on where it was. What may go wrong is a budget (CRASHES, STALLS, MOVES, LOSSES, LATES): when it is spent, the nemesis stops.
+ *
+ * Safety (assertions):
+ *   fence     no write to the journal takes effect once a newer owner has the lock
+ *   writer    no write to Azure begins once a newer owner has the lock; the one exception: until its own lease ends or its renewal is
+ *             refused, the holder of a lock that Redis forgot (STRICT_WRITER takes the exception away, and fails: a known limit)
+ *   again     no step that the journal knows as done runs again
+ *   verdict   all copies of a verdict are equal, unless Redis forgot it after it was stored (STRICT_VERDICT: a known limit)
+ *   commit    no commit before the verdict is acknowledged, hence no lost request
+ * Progress (LTL, weak fairness): every request is answered and committed.
+ *
+ * Assumptions: Redis does not expire a lock before its holder's own lease is over (the holder counts from before it asked, and a
+ * margin covers a write that was begun); a script is atomic; a commit of a partition's former owner is refused.
+ *
+ * What stands for what (tests/model/run checks that the functions exist):
+ *   DELIVER   worker/engine/intake.c:on_message
+ *   ACCEPT    worker/engine/leg_light.c:cw_leg_accept  worker/engine/journal.c:cw_journal_accept
+ *   LOCK      worker/engine/lock.c:try_once
+ *   SETTLE    worker/engine/leg_light.c:cw_leg_settle  worker/engine/journal.c:cw_journal_verdict
+ *   CLAIM     worker/engine/leg_run.c:load_journal  worker/engine/journal.c:cw_journal_claim
+ *   BEGIN     worker/engine/execute.c:write_begin  worker/engine/journal.c:cw_journal_write
+ *   AZURE     worker/engine/hooks.c:before_write  worker/engine/lock.c:cw_lease_check
+ *   DONE      worker/engine/execute.c:write_done  worker/engine/journal.c:cw_journal_write
+ *   VERDICT   worker/engine/leg_end.c:store_verdict  worker/engine/journal.c:cw_journal_verdict
+ *   PUBLISH   worker/engine/leg_end.c:cw_leg_finish  worker/engine/publish.c:cw_publish_verdict
+ *   MARK      worker/engine/journal.c:cw_journal_published
+ *   END       worker/engine/runner.c:end_job  worker/engine/intake.c:cw_intake_origin_done
+ *   COMMIT    worker/engine/intake.c:commit  worker/engine/window.c:cw_window_base
+ *   LOST      worker/engine/lock.c:renewed  worker/engine/lock.c:lose  worker/engine/hooks.c:on_lock_lost
+ *   AGAIN     worker/engine/leg_light.c:cw_leg_pause  worker/engine/runner.c:give_lease
+ *   PARK      worker/engine/runner.c:cw_runner_revoke  worker/engine/intake.c:on_revoked
+ *   ASSIGN    worker/engine/intake.c:on_assigned
+ *
+ * Deliberate bugs, each of which must be found: NO_EPOCH (the journal does not compare the lock's value), NO_LEASE_CHECK (writes to
+ * Azure after the own lease's end), EXPIRE_EARLY (Redis forgets a lock that its holder believes in), OVERWRITE (a verdict replaces
+ * the stored one), COMMIT_EARLY (the offset is committed when the request is taken). */
+
+#ifndef REQUESTS
+#define REQUESTS 1
+#endif
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+#ifndef STALLS
+#define STALLS 1
+#endif
+#ifndef MOVES
+#define MOVES 1
+#endif
+#ifndef LOSSES
+#define LOSSES 1
+#endif
+#ifndef LATES
+#define LATES 1
+#endif
+
+#define WORKERS 2
+#define JOBS (WORKERS * REQUESTS)
+#define NOBODY WORKERS
+
+/* Where a job is. */
+#define IDLE 0
+#define ACCEPT 1
+#define LOCK 2
+#define CLAIM 3
+#define BEGIN 4
+#define AZURE 5
+#define DONE 6
+#define VERDICT 7
+#define PUBLISH 8
+#define SENT 9
+#define MARK 10
+#define END 11
+#define COMMIT 12
+
+/* Workers: what a crash takes away. */
+bit up[WORKERS] = 1;
+byte pc[JOBS];
+byte value[JOBS];    /* of the lease; 0 = none */
+bit alive[JOBS];     /* the own clock says that the lease has not ended */
+byte kept[JOBS];     /* the verdict to send */
+bit must_run[JOBS];  /* it can't be settled without the lock */
+
+/* Redis: what a loss takes away. */
+byte lock;           /* value of the holder; 0 = free */
+byte epoch;
+bit claimed[REQUESTS];
+bit is_done[REQUESTS];
+byte verdict[REQUESTS];
+
+/* Kafka. */
+byte owner[REQUESTS] = NOBODY;
+bit committed[REQUESTS];
+byte answer[REQUESTS]; /* the verdict that was published first; 0 = none */
+bit acked[REQUESTS];
+
+/* The clock. */
+byte newest;         /* the highest epoch ever given: a new one is never below the time */
+bit late[REQUESTS];  /* the request's deadline has passed */
+
+/* What only the checks see. */
+bit forgot_lock[JOBS];
+bit forgot_done[REQUESTS];
+bit forgot_verdict[REQUESTS];
+bit was_done[REQUESTS];
+byte made[REQUESTS]; /* verdicts that were ever made: each has another text */
+
+#ifdef NO_EPOCH
+#define FENCED false
+#else
+#define FENCED (lock != value[j])
+#endif
+
+#ifdef STRICT_WRITER
+#define MAY_OVERLAP false
+#else
+#define MAY_OVERLAP forgot_lock[j]
+#endif
+
+#ifdef STRICT_VERDICT
+#define MAY_DIFFER false
+#else
+#define MAY_DIFFER forgot_verdict[r]
+#endif
+
+#define HOLDS(k) (alive[k] && value[k] == lock)
+#if REQUESTS > 1
+#define IS_HELD (HOLDS(0) || HOLDS(1) || HOLDS(2) || HOLDS(3))
+#else
+#define IS_HELD (HOLDS(0) || HOLDS(1))
+#endif
+
+#ifdef NO_LEASE_CHECK
+#define MAY_WRITE true
+#else
+#define MAY_WRITE alive[j]
+#endif
+
+inline give_lease()
+{
+    if
+    :: value[j] != 0 && lock == value[j] -> lock = 0
+    :: else
+    fi;
+    value[j] = 0;
+    alive[j] = 0;
+    forgot_lock[j] = 0
+}
+
+inline again()
+{
+    give_lease();
+    pc[j] = LOCK
+}
+
+inline make_verdict()
+{
+    made[r]++;
+    verdict[r] = made[r];
+    kept[j] = made[r];
+    pc[j] = PUBLISH
+}
+
+inline send_stored()
+{
+    kept[j] = verdict[r];
+    pc[j] = PUBLISH
+}
+
+inline take_lock()
+{
+    epoch++;
+    if
+    :: epoch <= newest -> epoch = newest + 1
+    :: else
+    fi;
+    newest = epoch;
+    lock = epoch;
+    value[j] = epoch;
+    alive[j] = 1;
+    pc[j] = CLAIM
+}
+
+inline claim()
+{
+    if
+    :: FENCED -> again()
+    :: else ->
+        assert(value[j] == newest); /* fence */
+        claimed[r] = 1;
+        must_run[j] = 1;
+        if
+        :: verdict[r] != 0 -> send_stored()
+        :: verdict[r] == 0 && is_done[r] -> pc[j] = VERDICT
+        :: else -> pc[j] = BEGIN
+        fi
+    fi
+}
+
+inline write_journal(next)
+{
+    if
+    :: FENCED -> again()
+    :: else ->
+        assert(value[j] == newest); /* fence */
+        pc[j] = next
+    fi
+}
+
+inline change_azure()
+{
+    if
+    :: MAY_WRITE ->
+        assert(value[j] == newest || MAY_OVERLAP); /* writer */
+        assert(!was_done[r] || forgot_done[r] || forgot_lock[j]); /* again */
+        pc[j] = DONE
+    :: else -> again()
+    fi
+}
+
+inline store_verdict()
+{
+#ifndef OVERWRITE
+    if
+    :: verdict[r] != 0 -> send_stored()
+    :: verdict[r] == 0 && FENCED -> again()
+    :: else ->
+        assert(value[j] == newest); /* fence */
+        make_verdict()
+    fi
+#else
+    make_verdict()
+#endif
+}
+
+inline settle()
+{
+    if
+    :: verdict[r] != 0 -> send_stored()
+    :: verdict[r] == 0 && claimed[r] -> must_run[j] = 1
+    :: else -> make_verdict()
+    fi
+}
+
+inline publish()
+{
+    assert(answer[r] == 0 || answer[r] == kept[j] || MAY_DIFFER); /* verdict */
+    if
+    :: answer[r] == 0 -> answer[r] = kept[j]
+    :: else
+    fi;
+    pc[j] = SENT
+}
+
+inline commit()
+{
+    assert(acked[r]); /* commit */
+    committed[r] = 1
+}
+
+proctype Job(byte w; byte r)
+{
+    byte j = w * REQUESTS + r;
+end:
+    do
+    :: d_step { pc[j] == IDLE && up[w] && owner[r] == w && !committed[r] ->
+            pc[j] = ACCEPT;
+#ifdef COMMIT_EARLY
+            commit()
+#endif
+        }
+    :: d_step { pc[j] == ACCEPT ->
+            if
+            :: verdict[r] != 0 -> send_stored()
+            :: else -> pc[j] = LOCK
+            fi
+        }
+    :: d_step { pc[j] == LOCK && lock == 0 -> take_lock() }
+    :: d_step { pc[j] == LOCK && late[r] && !must_run[j] -> settle() }
+    :: d_step { pc[j] == CLAIM -> claim() }
+    :: d_step { pc[j] == BEGIN -> write_journal(AZURE) }
+    :: d_step { pc[j] == AZURE -> change_azure() }
+    :: d_step { pc[j] == DONE ->
+            write_journal(VERDICT);
+            if
+            :: pc[j] == VERDICT ->
+                is_done[r] = 1;
+                was_done[r] = 1
+            :: else
+            fi
+        }
+    :: d_step { pc[j] == VERDICT -> store_verdict() }
+    :: d_step { pc[j] == PUBLISH -> publish() }
+    :: d_step { pc[j] == SENT ->
+            acked[r] = 1;
+            pc[j] = MARK
+        }
+    :: d_step { pc[j] == MARK ->
+            if
+            :: verdict[r] != 0 -> is_done[r] = 0
+            :: else
+            fi;
+            pc[j] = END
+        }
+    :: d_step { pc[j] == END ->
+            give_lease();
+            kept[j] = 0;
+            must_run[j] = 0;
+            pc[j] = COMMIT
+        }
+    :: d_step { pc[j] == COMMIT ->
+            if
+            :: owner[r] == w && !committed[r] -> commit()
+            :: else
+            fi;
+            pc[j] = IDLE
+        }
+    /* LOST: the renewal is refused, or the own clock says so; whatever leg it is in stops. */
+    :: d_step { value[j] != 0 && pc[j] < END && (lock != value[j] || !alive[j]) -> again() }
+    /* PARK: the partition is no longer ours. */
+    :: d_step { pc[j] != IDLE && pc[j] < END && owner[r] != w ->
+            give_lease();
+            kept[j] = 0;
+            must_run[j] = 0;
+            pc[j] = IDLE
+        }
+    od
+}
+
+/* What time brings: a lock expires, a worker is started again. */
+proctype Clock()
+{
+end:
+    do
+    :: d_step { lock != 0 && !IS_HELD -> lock = 0 }
+    :: d_step { !up[0] -> up[0] = 1 }
+    :: d_step { !up[1] -> up[1] = 1 }
+    od
+}
+
+/* The consumer group: a partition without an owner is assigned to a worker. */
+proctype Group(byte r)
+{
+end:
+    do
+    :: d_step { owner[r] == NOBODY && up[0] -> owner[r] = 0 }
+    :: d_step { owner[r] == NOBODY && up[1] -> owner[r] = 1 }
+    od
+}
+
+inline crash(w)
+{
+    up[w] = 0;
+    k = 0;
+    do
+    :: k < REQUESTS ->
+        pc[w * REQUESTS + k] = IDLE;
+        value[w * REQUESTS + k] = 0;
+        alive[w * REQUESTS + k] = 0;
+        kept[w * REQUESTS + k] = 0;
+        must_run[w * REQUESTS + k] = 0;
+        forgot_lock[w * REQUESTS + k] = 0;
+        if
+        :: owner[k] == w -> owner[k] = NOBODY
+        :: else
+        fi;
+        k++
+    :: else -> break
+    od;
+    k = 0
+}
+
+inline forget_lock()
+{
+    k = 0;
+    do
+    :: k < JOBS ->
+        if
+        :: lock != 0 && HOLDS(k) -> forgot_lock[k] = 1
+        :: else
+        fi;
+        k++
+    :: else -> break
+    od;
+    k = 0;
+    lock = 0
+}
+
+inline forget_all()
+{
+    forget_lock();
+    epoch = 0;
+    do
+    :: k < REQUESTS ->
+        if
+        :: verdict[k] != 0 -> forgot_verdict[k] = 1
+        :: else
+        fi;
+        if
+        :: is_done[k] || verdict[k] != 0 -> forgot_done[k] = 1
+        :: else
+        fi;
+        verdict[k] = 0;
+        is_done[k] = 0;
+        claimed[k] = 0;
+        k++
+    :: else -> break
+    od;
+    k = 0
+}
+
+proctype Nemesis()
+{
+    byte crashes = CRASHES, stalls = STALLS, moves = MOVES, losses = LOSSES, lates = LATES;
+    byte k;
+end:
+    do
+    :: d_step { crashes > 0 && up[0] -> crashes--; crash(0) }
+    :: d_step { crashes > 0 && up[1] -> crashes--; crash(1) }
+    :: d_step { losses > 0 -> losses--; forget_all() }
+    :: d_step { losses > 0 && lock != 0 -> losses--; forget_lock() }
+    :: d_step { stalls > 0 && alive[0] -> stalls--; alive[0] = 0; forgot_lock[0] = 0 }
+    :: d_step { stalls > 0 && alive[1] -> stalls--; alive[1] = 0; forgot_lock[1] = 0 }
+    :: d_step { moves > 0 && owner[0] != NOBODY -> moves--; owner[0] = NOBODY }
+    :: d_step { lates > 0 && !late[0] -> lates--; late[0] = 1 }
+#if REQUESTS > 1
+    :: d_step { stalls > 0 && alive[2] -> stalls--; alive[2] = 0; forgot_lock[2] = 0 }
+    :: d_step { stalls > 0 && alive[3] -> stalls--; alive[3] = 0; forgot_lock[3] = 0 }
+    :: d_step { moves > 0 && owner[1] != NOBODY -> moves--; owner[1] = NOBODY }
+    :: d_step { lates > 0 && !late[1] -> lates--; late[1] = 1 }
+#endif
+#ifdef EXPIRE_EARLY
+    :: d_step { lock != 0 -> lock = 0 }
+#endif
+    od
+}
+
+init
+{
+    atomic {
+        run Job(0, 0);
+        run Job(1, 0);
+        run Group(0);
+#if REQUESTS > 1
+        run Job(0, 1);
+        run Job(1, 1);
+        run Group(1);
+#endif
+        run Clock();
+        run Nemesis()
+    }
+}
+
+#if REQUESTS > 1
+ltl served { <> (acked[0] && committed[0] && acked[1] && committed[1]) }
+#else
+ltl served { <> (acked[0] && committed[0]) }
+#endif

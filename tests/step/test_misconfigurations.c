@@ -1,0 +1,151 @@
+/* Each shipped state of the Azure model: a healthy one is proven, a broken one is diagnosed by its right cause first. */
+#include "tests/lib/steprig.h"
+
+enum ending { PROVEN, FAILED, REFUSED };
+
+static const struct {
+    const char *file;
+    enum ending ending;
+    enum cw_cause cause; /* of the first finding, when FAILED */
+} cases[] = {
+    {"healthy", PROVEN, 0},
+    {"healthy_hub", PROVEN, 0},
+    {"nsg_denies_workers", PROVEN, 0}, /* a single node has nobody to talk to */
+    {"stockout", PROVEN, 0},           /* another node type */
+    {"not_injected", REFUSED, 0},
+    {"not_premium", REFUSED, 0},
+    {"public_ips", REFUSED, 0},
+    {"dns_server_forwards_too_little", FAILED, CW_CAUSE_CUSTOM_DNS},
+    {"dns_server_silent", FAILED, CW_CAUSE_CUSTOM_DNS},
+    {"dns_server_stale", FAILED, CW_CAUSE_CUSTOM_DNS},
+    {"endpoint_disconnected", FAILED, CW_CAUSE_ENDPOINT_NOT_APPROVED},
+    {"endpoint_in_other_network", FAILED, CW_CAUSE_ENDPOINT_UNREACHABLE},
+    {"endpoint_pending", FAILED, CW_CAUSE_ENDPOINT_NOT_APPROVED},
+    {"endpoint_rejected", FAILED, CW_CAUSE_ENDPOINT_NOT_APPROVED},
+    {"endpoint_subnet_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
+    {"endpoint_subnet_relay_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
+    {"endpoint_subnet_services_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
+    {"firewall_denies_storage", FAILED, CW_CAUSE_ROUTE_FIREWALL},
+    {"firewall_on_one_subnet", FAILED, CW_CAUSE_NO_EGRESS},
+    {"dead_appliance", FAILED, CW_CAUSE_ROUTE_FIREWALL},
+    {"incident", FAILED, CW_CAUSE_DATABRICKS},
+    {"init_script", FAILED, CW_CAUSE_CLUSTER_CONTENT},
+    {"no_egress", FAILED, CW_CAUSE_NO_EGRESS},
+    {"no_endpoint", FAILED, CW_CAUSE_ENDPOINT_MISSING},
+    {"only_browser_authentication", FAILED, CW_CAUSE_ENDPOINT_MISSING},
+    {"ip_access_list", FAILED, CW_CAUSE_ENDPOINT_MISSING},
+    {"nsg_denies_endpoint", FAILED, CW_CAUSE_NSG_BLOCKS},
+    {"nsg_denies_storage", FAILED, CW_CAUSE_NSG_BLOCKS},
+    {"public_access_disabled", FAILED, CW_CAUSE_WORKER_OUTSIDE},
+    {"record_missing", FAILED, CW_CAUSE_RECORD_MISSING},
+    {"record_of_other_endpoint", FAILED, CW_CAUSE_RECORD_OVERWRITTEN},
+    {"record_split_name", FAILED, CW_CAUSE_RECORD_MISSING},
+    {"record_stale_address", FAILED, CW_CAUSE_RECORD_WRONG},
+    {"route_blackhole", FAILED, CW_CAUSE_BLACKHOLE_ROUTE},
+    {"route_overrides_endpoint", FAILED, CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT},
+    {"storage_firewall", FAILED, CW_CAUSE_STORAGE_FIREWALL},
+    {"subnet_full", FAILED, CW_CAUSE_SUBNET_FULL},
+    {"subnet_not_delegated", FAILED, CW_CAUSE_SUBNET_DELEGATION},
+    {"subnet_without_nsg", FAILED, CW_CAUSE_SUBNET_DELEGATION},
+    {"tls_inspection", FAILED, CW_CAUSE_TLS_INSPECTION},
+    {"workspace_moved", FAILED, CW_CAUSE_ENDPOINT_UNREACHABLE},
+    {"wrong_zone_name", FAILED, CW_CAUSE_WRONG_ZONE_NAME},
+    {"zone_linked_to_hub_only", FAILED, CW_CAUSE_ZONE_NOT_LINKED},
+    {"zone_not_linked", FAILED, CW_CAUSE_ZONE_NOT_LINKED},
+    {"zone_locked", FAILED, CW_CAUSE_ZONE_NOT_LINKED},
+    {"all_rules", FAILED, CW_CAUSE_ZONE_NOT_LINKED},
+};
+
+static char *read_state(const char *name, struct cw_buf *out)
+{
+    CW_AUTO(cw_buf_fini) struct cw_buf path = {0};
+    const char *root = getenv("CW_ROOT");
+    char block[8192];
+    cw_buf_addf(&path, "%s/tests/azure/states/%s.json", root != NULL ? root : ".", name);
+    FILE *f = fopen(cw_buf_z(&path), "rb");
+    if (f == NULL)
+        fail_msg("%s: cannot be opened", cw_buf_z(&path));
+    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
+        cw_buf_add(out, block, n);
+    (void)fclose(f);
+    return out->p;
+}
+
+static struct rig *verify(const char *name)
+{
+    CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
+    CW_AUTO(cw_buf_fini) struct cw_buf data = {0};
+    const char *state = read_state(name, &text);
+    CW_AUTO(cw_auto_json) json_t *doc = json_loads(state, 0, NULL);
+    cw_buf_addf(&data,
+                "{\"workspaceId\":\"/subscriptions/" RIG_SUBSCRIPTION
+                "/resourceGroups/%s/providers/Microsoft.Databricks/workspaces/%s\"}",
+                cw_json_str(doc, "workspaces/0/resourceGroup", "rg"),
+                cw_json_str(doc, "workspaces/0/name", ""));
+    return rig_new(state, "verify", cw_buf_z(&data));
+}
+
+static void expect_refusal(const char *name)
+{
+    struct cw_err err = {0};
+    struct rig *rig = verify(name);
+    rig_run_until(rig, &cw_step_inspect_workspace);
+    if (rig_attempt(rig, &cw_step_inspect_workspace, false, &err) != -CW_EREJECTED)
+        fail_msg("%s: not refused: %s", name, err.text);
+    assert_string_not_equal(err.remedy, "");
+    rig_free(rig);
+}
+
+static void expect_finding(const char *name, const struct cw_facts *facts, enum cw_cause cause)
+{
+    if (facts->proof_error.code == NULL || facts->diagnosis_count == 0)
+        fail_msg("%s: proven, or without a diagnosis", name);
+    const struct cw_diagnosis_v1 *first = &facts->diagnosis[0];
+    if (first->cause != (int)cause)
+        fail_msg("%s: %s instead of %s", name, cw_cause_names[first->cause], cw_cause_names[cause]);
+    if (first->evidence_count == 0 || first->repair == NULL || first->message[0] == '\0')
+        fail_msg("%s: no evidence, repair or message", name);
+    for (size_t i = 1; i < facts->diagnosis_count; i++)
+        assert_true(facts->diagnosis[i].confidence <= facts->diagnosis[i - 1].confidence);
+}
+
+static void every_state_ends_as_it_should(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CW_ARRAY_LEN(cases); i++) {
+        if (cases[i].ending == REFUSED) {
+            expect_refusal(cases[i].file);
+            continue;
+        }
+        struct rig *rig = verify(cases[i].file);
+        rig_run_until(rig, NULL);
+        if (cases[i].ending == FAILED)
+            expect_finding(cases[i].file, &rig->facts, cases[i].cause);
+        else if (rig->facts.proof_error.code != NULL)
+            fail_msg("%s: %s", cases[i].file, rig->facts.proof_error.message);
+        assert_int_equal(rig_changes(rig, "/write"), 0);
+        rig_free(rig);
+    }
+}
+
+static void a_quota_is_no_misconfiguration(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = verify("quota");
+    rig_run_until(rig, &cw_step_launch_cluster);
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, false, &err), -CW_ECAPACITY);
+    assert_non_null(strstr(err.text, "quota"));
+    assert_non_null(strstr(err.remedy, "not the network"));
+    assert_int_equal(rig_changes(rig, "clusters/create"), rig_changes(rig, "permanent-delete"));
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_state_ends_as_it_should),
+        cmocka_unit_test(a_quota_is_no_misconfiguration),
+    };
+    return cmocka_run_group_tests_name("step/misconfigurations", tests, NULL, NULL);
+}

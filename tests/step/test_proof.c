@@ -1,0 +1,193 @@
+/* verify_dns, launch_cluster, run_probe, diagnose, remove_cluster: proof, and what is said when it fails. */
+#include "tests/lib/steprig.h"
+
+#define HEALTHY "{\"workspaceId\":\"" RIG_WORKSPACE("healthy-ws") "\"}"
+#define UNLINKED "{\"workspaceId\":\"" RIG_WORKSPACE("unlinked-ws") "\"}"
+#define WITH(name, zone, endpoint)                                                                    \
+    "{\"workspaces\":[{\"name\":\"" name "\",\"resourceGroup\":\"rg-" name "\",\"requiredNsgRules\":" \
+    "\"NoAzureDatabricksRules\",\"endpoint\":" endpoint ",\"zone\":" zone "}]}"
+
+static void a_healthy_workspace_is_proven(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, NULL);
+    assert_null(rig->facts.proof_error.code);
+    assert_string_equal(rig->facts.cluster_state, "RUNNING");
+    assert_non_null(rig->facts.probe_json);
+    assert_int_equal(rig->facts.diagnosis_count, 0);
+    assert_int_equal(rig->facts.record_count, 1);
+    assert_true(rig_has_changed(rig, "removed cluster"));
+    rig_free(rig);
+}
+
+static void expect_cause(const char *state, const char *data, enum cw_cause cause)
+{
+    struct rig *rig = rig_new(state, "verify", data);
+    rig_run_until(rig, NULL);
+    assert_non_null(rig->facts.proof_error.code);
+    assert_true(rig->facts.diagnosis_count > 0);
+    if (rig->facts.diagnosis[0].cause != (int)cause)
+        fail_msg("%s instead of %s", cw_cause_names[rig->facts.diagnosis[0].cause], cw_cause_names[cause]);
+    assert_true(rig->facts.diagnosis[0].evidence_count > 0);
+    assert_non_null(rig->facts.diagnosis[0].repair);
+    assert_int_equal(rig_changes(rig, "/write"), 0);
+    rig_free(rig);
+}
+
+static void failed_proofs_name_their_cause(void **state)
+{
+    (void)state;
+    expect_cause(RIG_UNLINKED, UNLINKED, CW_CAUSE_ZONE_NOT_LINKED);
+    expect_cause(WITH("a-ws", "{\"record\":\"10.99.0.9\"}", "{\"zoneGroup\":false}"),
+                 "{\"workspaceId\":\"" RIG_WORKSPACE("a-ws") "\"}", CW_CAUSE_RECORD_WRONG);
+    expect_cause(WITH("b-ws", "{}", "{\"zoneGroup\":false}"),
+                 "{\"workspaceId\":\"" RIG_WORKSPACE("b-ws") "\"}", CW_CAUSE_RECORD_MISSING);
+    expect_cause(WITH("c-ws", "{}", "{\"status\":\"Pending\"}"),
+                 "{\"workspaceId\":\"" RIG_WORKSPACE("c-ws") "\"}", CW_CAUSE_ENDPOINT_NOT_APPROVED);
+    expect_cause(WITH("d-ws", "{}", "false"), "{\"workspaceId\":\"" RIG_WORKSPACE("d-ws") "\"}",
+                 CW_CAUSE_ENDPOINT_MISSING);
+}
+
+static void a_launch_that_was_not_seen_to_end_is_adopted(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, &cw_step_launch_cluster);
+    world_inject(&(struct world_fault){
+        .nth = 1, .url_part = "clusters/get", .kind = WORLD_FAULT_CANCEL, .error = CW_EPARKED});
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, false, &err), -CW_EPARKED);
+    assert_int_equal(rig_changes(rig, "clusters/create"), 1);
+    rig = rig_restart(rig);
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, true, &err), 0);
+    assert_int_equal(rig_changes(rig, "clusters/create"), 1);
+    assert_string_equal(rig->facts.cluster_state, "RUNNING");
+    rig_free(rig);
+}
+
+static void undo_of_a_launch_leaves_no_cluster(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, &cw_step_launch_cluster);
+    world_inject(&(struct world_fault){.nth = 1, .url_part = "clusters/get", .kind = WORLD_FAULT_CANCEL});
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, false, &err), -CW_ECANCELED);
+    rig = rig_restart(rig);
+    assert_int_equal(rig_undo(rig, &cw_step_launch_cluster, &err), 0);
+    assert_true(rig_has_changed(rig, "removed cluster"));
+    assert_int_equal(rig_undo(rig, &cw_step_launch_cluster, &err), 0);
+    assert_int_equal(rig_changes(rig, "permanent-delete"), 1);
+    rig_free(rig);
+}
+
+static void no_capacity_means_the_next_node_type(void **state)
+{
+    (void)state;
+    static const char ended[] =
+        "{\"state\":\"TERMINATED\",\"node_type_id\":\"Standard_DS3_v2\",\"termination_reason\":"
+        "{\"code\":\"CLOUD_PROVIDER_RESOURCE_STOCKOUT\",\"type\":\"CLOUD_FAILURE\",\"parameters\":{}}}";
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, &cw_step_launch_cluster);
+    rig = rig_restart(rig);
+    world_inject(&(struct world_fault){
+        .nth = 1, .url_part = "clusters/get", .kind = WORLD_FAULT_ANSWER, .status = 200, .body = ended});
+    if (rig_attempt(rig, &cw_step_launch_cluster, false, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(rig_has_found(rig, "no capacity for Standard_DS3_v2"));
+    assert_string_not_equal(rig->facts.cluster_node_type, "Standard_DS3_v2");
+    assert_int_equal(rig_changes(rig, "clusters/create"), 2);
+    assert_int_equal(rig_changes(rig, "permanent-delete"), 1);
+    assert_null(rig->facts.proof_error.code);
+    rig_free(rig);
+}
+
+static void without_a_cluster_only_the_configuration_is_checked(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(
+        RIG_HEALTHY, "verify",
+        "{\"workspaceId\":\"" RIG_WORKSPACE("healthy-ws") "\",\"options\":{\"launchCluster\":false}}");
+    rig_run_until(rig, NULL);
+    assert_int_equal(rig_changes(rig, NULL), 0);
+    assert_null(rig->facts.cluster_id);
+    rig_free(rig);
+}
+
+static void sweep_verify(const struct cw_step *step, size_t stride, const char *const *may_repeat)
+{
+    rig_sweep(&(struct rig_sweep){.state = RIG_HEALTHY,
+                                  .kind = "verify",
+                                  .data = HEALTHY,
+                                  .step = step,
+                                  .stride = stride,
+                                  .may_repeat = may_repeat});
+}
+
+static void verify_dns_survives_failures(void **state)
+{
+    (void)state;
+    sweep_verify(&cw_step_verify_dns, 1, NULL);
+}
+
+static void launch_survives_failures(void **state)
+{
+    (void)state;
+    sweep_verify(&cw_step_launch_cluster, 5, NULL);
+}
+
+static void probe_survives_failures(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {"contexts/", "commands/", NULL};
+    sweep_verify(&cw_step_run_probe, 1, commands);
+}
+
+static void removal_survives_failures(void **state)
+{
+    (void)state;
+    sweep_verify(&cw_step_remove_cluster, 1, NULL);
+}
+
+static void diagnosis_survives_failures(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_UNLINKED, "verify", UNLINKED);
+    rig_run_until(rig, &cw_step_diagnose);
+    /* A read that is refused for good is a finding, and does not hide the others. */
+    world_inject(
+        &(struct world_fault){.nth = 1,
+                              .count = UINT64_MAX,
+                              .url_part = "networkSecurityGroups",
+                              .kind = WORLD_FAULT_ANSWER,
+                              .status = 403,
+                              .body = "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"no\"}}"});
+    assert_int_equal(rig_attempt(rig, &cw_step_diagnose, false, &err), 0);
+    assert_int_equal(rig->facts.diagnosis[0].cause, CW_CAUSE_ZONE_NOT_LINKED);
+    bool is_told = false;
+    for (size_t i = 0; i < rig->facts.diagnosis_count; i++)
+        is_told = is_told || rig->facts.diagnosis[i].cause == CW_CAUSE_UNREADABLE;
+    assert_true(is_told);
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_healthy_workspace_is_proven),
+        cmocka_unit_test(failed_proofs_name_their_cause),
+        cmocka_unit_test(a_launch_that_was_not_seen_to_end_is_adopted),
+        cmocka_unit_test(undo_of_a_launch_leaves_no_cluster),
+        cmocka_unit_test(no_capacity_means_the_next_node_type),
+        cmocka_unit_test(without_a_cluster_only_the_configuration_is_checked),
+        cmocka_unit_test(verify_dns_survives_failures),
+        cmocka_unit_test(launch_survives_failures),
+        cmocka_unit_test(probe_survives_failures),
+        cmocka_unit_test(removal_survives_failures),
+        cmocka_unit_test(diagnosis_survives_failures),
+    };
+    return cmocka_run_group_tests_name("step/proof", tests, NULL, NULL);
+}

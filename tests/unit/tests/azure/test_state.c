@@ -1,0 +1,203 @@
+/* State documents: what may be left out is made, what was saved comes back, the same seed gives the same
+ * answers. */
+#include "tests/unit/tests/azure/driver.h"
+
+#define ESTATE                                                                                                                \
+    "{\"workspaces\":[{\"name\":\"alpha\",\"resourceGroup\":\"rg\",\"workspaceId\":\"5555555555555555\",\"endpoint\":{},"     \
+    "\"zone\":{}},{\"name\":\"beta\",\"resourceGroup\":\"rg-b\",\"count\":3,\"requiredNsgRules\":\"NoAzureDatabricksRules\"," \
+    "\"endpoint\":{\"status\":\"Pending\"},\"zone\":{\"linked\":false,\"record\":\"10.9.9.9\"}},"                             \
+    "{\"name\":\"gamma\",\"injected\":false}]}"
+#define ALPHA RG "/providers/Microsoft.Databricks/workspaces/alpha"
+#define GRAPH "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01"
+
+static void test_short_form(void **unused)
+{
+    (void)unused;
+    struct sim s;
+    sim_open(&s);
+    sim_load(&s, ESTATE);
+    assert_int_equal(sim_call(&s, "GET", ALPHA V_DBX, NULL), 200);
+    assert_string_equal(sim_str(&s, "properties.provisioningState"), "Succeeded");
+    assert_string_equal(sim_str(&s, "properties.workspaceUrl"),
+                        "adb-5555555555555555.15.databricks.azure.localhost");
+    assert_string_equal(
+        sim_str(
+            &s,
+            "properties.privateEndpointConnections.0.properties.privateLinkServiceConnectionState.status"),
+        "Approved");
+    assert_non_null(az_workspace_of_host(s.m, "adb-5555555555555555.15.databricks.azure.localhost"));
+    sim_call(&s, "GET", NET "/privateEndpoints/alpha-pe-ui-api" V_NET, NULL);
+    assert_string_equal(sim_str(&s, "properties.customDnsConfigs.0.ipAddresses.0"), "10.10.128.4");
+    assert_int_equal(sim_call(&s, "GET", ZONE "/A/adb-5555555555555555.15" V_DNS, NULL), 200);
+    assert_string_equal(sim_str(&s, "properties.aRecords.0.ipv4Address"), "10.10.128.4");
+    sim_call(&s, "GET", ZONE "/virtualNetworkLinks/alpha" V_DNS, NULL);
+    assert_string_equal(sim_str(&s, "properties.virtualNetworkLinkState"), "Completed");
+    sim_call(&s, "GET", NET "/networkSecurityGroups/alpha-nsg" V_NET, NULL);
+    assert_int_equal(json_array_size(az_at(s.body, "properties.securityRules")), 6);
+    assert_int_equal(sim_call(&s, "GET", SUB "/providers/Microsoft.Databricks/workspaces" V_DBX, NULL), 200);
+    assert_int_equal(json_array_size(az_at(s.body, "value")), 5);
+    sim_call(&s, "GET", SUB "/resourceGroups/rg-b/providers/Microsoft.Databricks/workspaces/beta-0002" V_DBX,
+             NULL);
+    assert_string_equal(
+        sim_str(
+            &s,
+            "properties.privateEndpointConnections.0.properties.privateLinkServiceConnectionState.status"),
+        "Pending");
+    sim_close(&s);
+}
+
+/* What the operations of the short form leave behind is what PUTs would find unchanged. */
+static void test_loaded_is_at_rest(void **unused)
+{
+    (void)unused;
+    struct sim s;
+    sim_open(&s);
+    sim_load(&s, ESTATE);
+    static const char *const targets[] = {
+        ALPHA V_DBX, NET "/virtualNetworks/alpha-vnet" V_NET, NET "/privateEndpoints/alpha-pe-ui-api" V_NET,
+        NET "/privateEndpoints/alpha-pe-ui-api/privateDnsZoneGroups/default" V_NET,
+        ZONE "/virtualNetworkLinks/alpha" V_DNS};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        sim_call(&s, "GET", targets[i], NULL);
+        char *body = strdup(s.res.body);
+        sim_ensure(&s, targets[i], body);
+        free(body);
+        if (sim_count(&s, "changed") != 0)
+            fail_msg("%s", targets[i]);
+    }
+    sim_close(&s);
+}
+
+static void test_save_and_restore_in_mid_operation(void **unused)
+{
+    (void)unused;
+    struct sim s, t;
+    char url[512], error[256];
+    sim_open(&s);
+    sim_make_network(&s);
+    sim_call(&s, "PUT", WS V_DBX, SIM_WS_BODY("AllRules"));
+    snprintf(url, sizeof url, "%s", sim_path(sim_header(&s, "Azure-AsyncOperation")));
+    json_t *doc = az_model_save(s.m);
+    sim_open(&t);
+    t.now_ms = s.now_ms;
+    az_model_advance(t.m, t.now_ms);
+    if (az_model_load(t.m, doc, error, sizeof error) < 0)
+        fail_msg("%s", error);
+    json_decref(doc);
+    assert_int_equal(sim_call(&t, "GET", url, NULL), 200);
+    assert_string_equal(sim_str(&t, "status"), "InProgress");
+    sim_wait(&t, 400000);
+    sim_wait(&s, 400000);
+    sim_call(&t, "GET", url, NULL);
+    assert_string_equal(sim_str(&t, "status"), "Succeeded");
+    sim_call(&t, "GET", WS V_DBX, NULL);
+    json_t *copy = json_deep_copy(t.body);
+    sim_call(&s, "GET", url, NULL);
+    sim_call(&s, "GET", url, NULL);
+    sim_call(&s, "GET", WS V_DBX, NULL);
+    assert_string_equal(az_str(copy, "properties.workspaceId")[0] != '\0' ? "set" : "", "set");
+    assert_int_equal(json_object_size(json_object_get(copy, "properties")),
+                     json_object_size(json_object_get(s.body, "properties")));
+    json_decref(copy);
+    sim_close(&s);
+    sim_close(&t);
+}
+
+static void test_same_seed_same_answers(void **unused)
+{
+    (void)unused;
+    char *all[2] = {NULL, NULL};
+    for (int run = 0; run < 2; run++) {
+        struct sim s;
+        sim_open_seed(&s, 42);
+        sim_make_workspace(&s);
+        sim_ensure(&s, PE V_NET, SIM_PE_BODY("databricks_ui_api"));
+        json_t *doc = az_model_save(s.m);
+        all[run] = json_dumps(doc, JSON_COMPACT);
+        json_decref(doc);
+        sim_close(&s);
+    }
+    assert_string_equal(all[0], all[1]);
+    free(all[0]);
+    free(all[1]);
+}
+
+static void test_bad_documents(void **unused)
+{
+    (void)unused;
+    static const char *const bad[] = {"[]",
+                                      "{\"resources\":[{\"id\":\"nonsense\"}]}",
+                                      "{\"workspaces\":[3]}",
+                                      "{\"principals\":[{}]}",
+                                      "{\"subscriptions\":[{\"id\":\"x\"}]}",
+                                      "{\"faults\":[{\"fault\":\"x\"}]}",
+                                      "{\"resources\":[{\"id\":\"" PE
+                                      "\",\"location\":\"x\",\"properties\":{}}]}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct sim s;
+        char error[512] = "";
+        sim_open(&s);
+        json_t *doc = json_loads(bad[i], 0, NULL);
+        assert_non_null(doc);
+        if (az_model_load(s.m, doc, error, sizeof error) != -1 || error[0] == '\0')
+            fail_msg("%s", bad[i]);
+        json_decref(doc);
+        sim_close(&s);
+    }
+}
+
+static int ask(struct sim *s, const char *query)
+{
+    json_t *body = json_pack("{s:[s],s:s,s:{s:s}}", "subscriptions", AZ_DEFAULT_SUBSCRIPTION, "query", query,
+                             "options", "resultFormat", "objectArray");
+    char *text = json_dumps(body, 0);
+    int status = sim_call(s, "POST", GRAPH, text);
+    free(text);
+    json_decref(body);
+    return status;
+}
+
+static void test_resource_graph(void **unused)
+{
+    (void)unused;
+    struct sim s;
+    sim_open(&s);
+    sim_load(&s, ESTATE);
+    assert_int_equal(
+        ask(&s, "resources | where type =~ 'Microsoft.Databricks/workspaces' | project id,name,sku=sku.name,"
+                "nsg=properties.requiredNsgRules,npip=properties.parameters.enableNoPublicIp.value"),
+        200);
+    assert_int_equal(az_int(s.body, "totalRecords", 0), 5);
+    assert_string_equal(sim_str(&s, "data.0.sku"), "premium");
+    assert_true(az_bool(s.body, "data.0.npip", false));
+    assert_int_equal(
+        ask(&s,
+            "Resources | where type == 'microsoft.databricks/workspaces' and (name startswith 'beta' or name == 'alpha')"
+            " | order by name desc | take 2"),
+        200);
+    assert_string_equal(sim_str(&s, "data.0.name"), "beta-0003");
+    assert_int_equal(az_int(s.body, "count", 0), 2);
+    assert_int_equal(
+        ask(&s,
+            "resources | where type in~ ('MICROSOFT.NETWORK/privateDnsZones') | where isnotempty(tolower(name)) | count"),
+        200);
+    assert_int_equal(az_int(s.body, "data.0.Count", 0), 4);
+    assert_int_equal(ask(&s, "resources | join kind=inner (x) on y"), 400);
+    assert_string_equal(sim_str(&s, "error.details.0.code"), "InvalidQuery");
+    assert_int_equal(ask(&s, "resources | where properties.x has_any ('a')"), 400);
+    assert_int_equal(ask(&s, "where 1 == 1"), 400);
+    sim_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_short_form),
+        cmocka_unit_test(test_loaded_is_at_rest),
+        cmocka_unit_test(test_save_and_restore_in_mid_operation),
+        cmocka_unit_test(test_same_seed_same_answers),
+        cmocka_unit_test(test_bad_documents),
+        cmocka_unit_test(test_resource_graph),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* tests/unit/worker/engine/runner_rig.h: two workers' runners in one process, on a real Redis, with a table of fake steps.
+ *
+ * Included once, by test_runner.c.  Suspends: as said.  Thread: loop. */
+#ifndef CW_TESTS_UNIT_WORKER_ENGINE_RUNNER_RIG_H
+#define CW_TESTS_UNIT_WORKER_ENGINE_RUNNER_RIG_H
+
+#include "worker/engine/runner.h"
+
+#include "tests/unit/worker/engine/rig.h"
+
+#include "common/time.h"
+#include "worker/engine/legs.h"
+
+#define WS "/subscriptions/s/resourcegroups/g/providers/microsoft.databricks/workspaces/w"
+
+/* ---- events ----------------------------------------------------------------------------------------------------------- */
+
+struct event {
+    char topic[32];
+    char *type;
+    char *sequence;
+    char *body;
+    size_t headers;
+};
+static struct event events[4000];
+static size_t event_count;
+static int refuse_sends; /* so many sends fail */
+static int origins_done;
+
+static char *header_of(const struct cw_kafka_record *rec, const char *name)
+{
+    for (size_t i = 0; i < rec->header_count; i++) {
+        if (cw_z_eq_nocase(rec->headers[i].name, name))
+            return strndup(rec->headers[i].value.p, rec->headers[i].value.n);
+    }
+    return NULL;
+}
+
+static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err)
+{
+    (void)arg;
+    (void)err;
+    assert_true(event_count < CW_ARRAY_LEN(events));
+    struct event *e = &events[event_count++];
+    (void)cw_z_copy(e->topic, sizeof e->topic, rec->topic);
+    e->type = header_of(rec, "ce_type");
+    e->sequence = header_of(rec, "ce_sequence");
+    e->body = strndup(rec->value.p, rec->value.n);
+    e->headers = rec->header_count;
+    assert_non_null(e->type);
+    return 0;
+}
+
+static int send_record(void *arg, const struct cw_kafka_record *rec, struct cw_deadline until,
+                       struct cw_err *err)
+{
+    (void)until;
+    int r = cw_sleep(cw_in_ms(1));
+    if (r < 0)
+        return cw_err_set(err, r, "stopped");
+    if (refuse_sends > 0 && refuse_sends-- > 0)
+        return cw_err_set(err, CW_ENET, "no broker");
+    return keep(arg, rec, err);
+}
+
+static void forget_events(void)
+{
+    while (event_count > 0) {
+        struct event *e = &events[--event_count];
+        free(e->type);
+        free(e->sequence);
+        free(e->body);
+    }
+    origins_done = 0;
+    refuse_sends = 0;
+}
+
+static size_t count_type(const char *type, const char *part)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < event_count; i++)
+        n += cw_z_ends(events[i].type, type) && (part == NULL || strstr(events[i].body, part) != NULL);
+    return n;
+}
+
+static const struct event *find_type(const char *type, const char *part)
+{
+    for (size_t i = 0; i < event_count; i++) {
+        if (cw_z_ends(events[i].type, type) && (part == NULL || strstr(events[i].body, part) != NULL))
+            return &events[i];
+    }
+    return NULL;
+}
+
+static bool has_verdict(const char *request, const char *outcome)
+{
+    char id[64], out[64];
+    (void)snprintf(id, sizeof id, "\"requestId\":\"%s\"", request);
+    (void)snprintf(out, sizeof out, "\"outcome\":\"%s\"", outcome);
+    for (size_t i = 0; i < event_count; i++) {
+        if (cw_z_ends(events[i].type, "result.v1") && strstr(events[i].body, id) != NULL &&
+            strstr(events[i].body, out) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* ---- fake steps ------------------------------------------------------------------------------------------------------- */
+
+struct script {
+    int runs;
+    int probes;
+    int undos;
+    int fail_times; /* the first runs fail with fail_code */
+    int fail_code;
+    int undo_fail_code;
+    int64_t undo_sleep_ms;
+    int64_t sleep_ms;
+    bool happened;    /* what the probe says */
+    bool wants_write; /* asks before_write after the sleep */
+    int write_result;
+    bool is_planned;  /* saw plan_only */
+    const char *lock; /* second lock */
+    int max_at_once;
+    int at_once;
+};
+static struct script scripts[3];
+
+static int play(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
+{
+    s->runs++;
+    s->is_planned = c->call.plan_only;
+    s->at_once++;
+    s->max_at_once = CW_MAX(s->max_at_once, s->at_once);
+    int r = s->lock != NULL ? c->ops->lock(c->ops_arg, s->lock, err) : 0;
+    if (r == 0 && s->sleep_ms > 0)
+        r = cw_sleep(cw_sooner(c->call.until, cw_in_ms(s->sleep_ms)));
+    s->at_once--;
+    if (r < 0)
+        return cw_err_set(err, r, "stopped in the step");
+    if (s->wants_write) {
+        s->write_result = cw_call_before_write(&c->call, err);
+        if (s->write_result < 0)
+            return s->write_result;
+    }
+    if (s->fail_times > 0) {
+        s->fail_times--;
+        cw_err_remedy(err, "try harder");
+        return cw_err_set(err, s->fail_code, "it broke");
+    }
+    c->ops->found(c->ops_arg, "found something");
+    c->ops->changed(c->ops_arg, "changed something");
+    return 0;
+}
+
+static int run_a(struct cw_step_ctx *c, struct cw_err *err)
+{
+    int r = play(&scripts[0], c, err);
+    c->out->vnet_id = "/vnet/a";
+    return r;
+}
+
+static int run_b(struct cw_step_ctx *c, struct cw_err *err)
+{
+    assert_string_equal(c->facts->vnet_id, "/vnet/a");
+    int r = play(&scripts[1], c, err);
+    c->out->cluster_id = "cluster-1";
+    return r;
+}
+
+static int run_c(struct cw_step_ctx *c, struct cw_err *err)
+{
+    return play(&scripts[2], c, err);
+}
+
+static int probe_b(struct cw_step_ctx *c, bool *ret_happened, struct cw_err *err)
+{
+    (void)err;
+    scripts[1].probes++;
+    *ret_happened = scripts[1].happened;
+    c->out->cluster_id = "adopted";
+    return 0;
+}
+
+static int undo(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
+{
+    s->undos++;
+    if (s->undo_sleep_ms > 0) {
+        int r = cw_sleep(cw_in_ms(s->undo_sleep_ms));
+        s->undo_sleep_ms = 0;
+        if (r < 0)
+            return cw_err_set(err, r, "stopped in the undo");
+    }
+    c->ops->changed(c->ops_arg, "put back");
+    return s->undo_fail_code != 0 ? cw_err_set(err, s->undo_fail_code, "cannot put back") : 0;
+}
+
+static int undo_a(struct cw_step_ctx *c, struct cw_err *err)
+{
+    return undo(&scripts[0], c, err);
+}
+
+static int undo_b(struct cw_step_ctx *c, struct cw_err *err)
+{
+    assert_int_equal(scripts[0].undos, 0); /* in reverse order */
+    return undo(&scripts[1], c, err);
+}
+
+static const struct cw_step step_a = {.name = "alpha",
+                                      .kind = CW_STEP_IDEMPOTENT,
+                                      .timeout_ms = 20000,
+                                      .retry = {3, 5, 20},
+                                      .in_plan = true,
+                                      .is_announced = true,
+                                      .run = run_a,
+                                      .undo = undo_a};
+static const struct cw_step step_b = {.name = "beta",
+                                      .kind = CW_STEP_ONCE,
+                                      .timeout_ms = 20000,
+                                      .retry = {3, 5, 20},
+                                      .run = run_b,
+                                      .probe = probe_b,
+                                      .undo = undo_b};
+static const struct cw_step step_c = {.name = "gamma",
+                                      .kind = CW_STEP_READ,
+                                      .timeout_ms = 20000,
+                                      .retry = {3, 5, 20},
+                                      .in_plan = true,
+                                      .run = run_c};
+static const struct cw_step *const table[] = {&step_a, &step_b, &step_c};
+static const struct cw_plan plan = {CW_REQUEST_VERIFY, 4, table, 3};
+
+static const struct cw_plan *plan_of(enum cw_request_kind kind)
+{
+    return kind == CW_REQUEST_CANCEL ? NULL : &plan;
+}
+
+static int clients_of(void *arg, const struct cw_request *req, const struct cw_clients **ret_clients,
+                      struct cw_err *err)
+{
+    static const struct cw_clients none;
+    (void)arg;
+    (void)req;
+    (void)err;
+    *ret_clients = &none;
+    return 0;
+}
+
+/* ---- two workers ------------------------------------------------------------------------------------------------------ */
+
+struct worker {
+    struct cw_engine_parts parts;
+    struct cw_runner *runner;
+};
+
+static void origin_done(void *arg, const struct cw_origin *origin)
+{
+    (void)arg;
+    (void)origin;
+    origins_done++;
+}
+
+static void room(void *arg)
+{
+    (void)arg;
+}
+
+static void start_worker(struct worker *w, const char *name, int64_t lease_ms, size_t slots)
+{
+    const struct cw_locks_cfg locks = {loop, redis, name, lease_ms, lease_ms / 6, 0};
+    *w =
+        (struct worker){.parts = {
+                            .loop = loop,
+                            .journal = {redis, 600000},
+                            .publish = {{send_record, keep, NULL}, name, "progress", "results", "deadletter"},
+                            .plan_of = plan_of,
+                            .clients_of = clients_of,
+                            .crash_limit = 3,
+                            .undo_timeout_ms = 10000,
+                            .waiting_interval_ms = 30000,
+                            .cancel_timeout_ms = 10000,
+                            .job_memory_max = (size_t)8 << 20,
+                            .step_memory_max = (size_t)8 << 20,
+                            .time_scale = 1,
+                        }};
+    assert_int_equal(cw_locks_new(&locks, &w->parts.locks), 0);
+    const struct cw_runner_cfg cfg = {&w->parts, slots, 1, 1000, 64, origin_done, room, NULL};
+    assert_int_equal(cw_runner_new(&cfg, &w->runner), 0);
+    w->parts.runner = w->runner;
+}
+
+static void wait_idle(struct worker *w)
+{
+    struct cw_deadline until = cw_in_ms(15000);
+    while ((cw_runner_count(w->runner) > 0 || !cw_locks_is_idle(w->parts.locks)) && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(2)), 0);
+    assert_int_equal(cw_runner_count(w->runner), 0);
+}
+
+static void stop_worker(struct worker *w)
+{
+    wait_idle(w);
+    cw_runner_free(w->runner);
+    cw_locks_free(w->parts.locks);
+}
+
+static int64_t next_offset;
+
+static void submit_on(struct worker *w, const char *id, const char *workspace, enum cw_mode mode,
+                      enum cw_lane lane, const char *target)
+{
+    struct cw_arena *mem;
+    assert_int_equal(cw_arena_new((size_t)8 << 20, &mem), 0);
+    struct cw_job *job = cw_job_new(&w->parts, target == NULL ? CW_JOB_PLAN : CW_JOB_CANCEL, mem);
+    assert_non_null(job);
+    const struct cw_origin origin = {.topic = "requests", .partition = 0, .offset = next_offset++};
+    job->lane = lane;
+    job->req = (struct cw_request){
+        .event = {.id = cw_arena_strdup(mem, id), .type = "causeway.workspace.verify.v1", .source = "test"},
+        .kind = target == NULL ? CW_REQUEST_VERIFY : CW_REQUEST_CANCEL,
+        .is_addressed = true,
+        .workspace_id = cw_arena_strdup(mem, workspace),
+        .workspace_key = cw_arena_strdup(mem, workspace),
+        .options = {.mode = (int)mode, .deadline_minutes = 60},
+    };
+    if (target != NULL) {
+        struct cw_cancel_v1 *cancel = cw_arena_alloc(mem, sizeof *cancel);
+        *cancel = (struct cw_cancel_v1){workspace, cw_arena_strdup(mem, target), "changed my mind"};
+        job->req.cancel = cancel;
+    }
+    job->job_key = cw_journal_key(mem, workspace, id);
+    job->correlation_id = job->call_correlation_id = job->voice.correlation_id = "corr";
+    job->accepted_wall_ms = cw_wall_ms();
+    job->log_ctx.job = job->req.event.id;
+    assert_true(cw_job_add_origin(job, &origin));
+    assert_int_equal(cw_runner_take(w->runner, job), 0);
+}
+
+static void submit(struct worker *w, const char *id)
+{
+    submit_on(w, id, WS, CW_MODE_APPLY, CW_LANE_INTERACTIVE, NULL);
+}
+
+static void begin(struct cw_arena *mem)
+{
+    (void)ASK(mem, "FLUSHALL");
+    forget_events();
+    memset(scripts, 0, sizeof scripts);
+}
+
+static void until_runs(int script, int runs)
+{
+    struct cw_deadline until = cw_in_ms(5000);
+    while (scripts[script].runs < runs && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
+    assert_int_equal(scripts[script].runs, runs);
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------------------------ */
+
+#endif

@@ -1,0 +1,279 @@
+/* The journal's scripts against a real Redis. */
+#include "worker/engine/journal.h"
+
+#include "tests/unit/worker/engine/rig.h"
+
+#include "common/time.h"
+
+#define WS "/subscriptions/s/workspaces/w"
+
+static struct cw_journal journal;
+static const char *lock_key, *job_key;
+static const char *const value_a = "7|token-a|w1|req";
+static const char *const value_b = "8|token-b|w2|req";
+
+static void fresh(struct cw_arena *mem)
+{
+    (void)ASK(mem, "FLUSHALL");
+    journal = (struct cw_journal){redis, 60000};
+    lock_key = cw_lock_key(mem, WS, "lock");
+    job_key = cw_journal_key(mem, WS, "req");
+}
+
+static void hold(struct cw_arena *mem, const char *value)
+{
+    (void)ASK(mem, "SET", lock_key, value);
+}
+
+static struct cw_claim claim_of(const char *value)
+{
+    return (struct cw_claim){job_key, lock_key, value};
+}
+
+static int claim(struct cw_arena *mem, const char *value, const char *former, struct cw_log *ret_log)
+{
+    struct cw_err err = {0};
+    const struct cw_claim c = claim_of(value);
+    return cw_journal_claim(&journal, &c, former, "verify", 3, 1000, cw_in_ms(2000), mem, ret_log, &err);
+}
+
+static int set(const char *value, const char *field, const char *text, bool *ret_cancelled)
+{
+    struct cw_err err = {0};
+    const struct cw_claim c = claim_of(value);
+    const struct cw_change change = {.set = {{field, text}}, .set_count = 1};
+    return cw_journal_write(&journal, &c, &change, cw_in_ms(2000), ret_cancelled, &err);
+}
+
+static void loads_what_was_written(struct cw_arena *mem)
+{
+    struct cw_log log;
+    struct cw_err err = {0};
+    fresh(mem);
+    hold(mem, value_a);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    assert_int_equal(log.claims, 1);
+    assert_int_equal(log.accepted_wall_ms, 1000);
+    assert_int_equal(log.step_count, 0);
+    const struct cw_claim c = claim_of(value_a);
+    const struct cw_change begin = {.set = {{"b:one", "2"}, {"open", "one|7|token-a|w1|req"}, {"o:/x", "{}"}},
+                                    .set_count = 3};
+    assert_int_equal(cw_journal_write(&journal, &c, &begin, cw_in_ms(2000), NULL, &err), 0);
+    const struct cw_change done = {.set = {{"d:one", "{\"outcome\":\"done\"}"}, {"a:one", "1"}},
+                                   .set_count = 2,
+                                   .del = {"open"},
+                                   .del_count = 1};
+    assert_int_equal(cw_journal_write(&journal, &c, &done, cw_in_ms(2000), NULL, &err), 0);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    const struct cw_log_step *one = cw_log_find(&log, "one");
+    assert_non_null(one);
+    assert_int_equal(one->begun, 2);
+    assert_int_equal(one->crashes, 0);
+    assert_true(one->is_announced);
+    assert_non_null(one->done);
+    assert_int_equal(log.operation_count, 1);
+    assert_string_equal(log.operations[0].resource_id, "/x");
+    assert_int_equal(log.plan, 3);
+}
+
+static void former_owner_is_fenced(struct cw_arena *mem)
+{
+    struct cw_log log;
+    struct cw_err err = {0};
+    fresh(mem);
+    hold(mem, value_a);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    hold(mem, value_b);
+    assert_int_equal(set(value_a, "d:one", "{}", NULL), -CW_EFENCED);
+    assert_int_equal(claim(mem, value_a, NULL, &log), -CW_EFENCED);
+    assert_int_equal(claim(mem, value_b, NULL, &log), 0);
+    assert_null(cw_log_find(&log, "one"));
+    const struct cw_claim old = claim_of(value_a);
+    struct cw_verdict verdict = {.outcome = "failed", .record.value = cw_str_of("{}")}, stored;
+    enum cw_stored how;
+    assert_int_equal(cw_journal_verdict(&journal, &old, &verdict, cw_in_ms(2000), mem, &stored, &how, &err),
+                     -CW_EFENCED);
+    (void)ASK(mem, "DEL", lock_key);
+    assert_int_equal(set(value_b, "d:one", "{}", NULL), -CW_EFENCED);
+}
+
+static void crashes_are_counted(struct cw_arena *mem)
+{
+    struct cw_log log;
+    fresh(mem);
+    hold(mem, value_a);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    assert_int_equal(set(value_a, "open", "one|7|token-a|w1|req", NULL), 0);
+    hold(mem, value_b);
+    assert_int_equal(claim(mem, value_b, NULL, &log), 0);
+    assert_int_equal(cw_log_find(&log, "one")->crashes, 1);
+    assert_int_equal(claim(mem, value_b, NULL, &log), 0);
+    assert_int_equal(cw_log_find(&log, "one")->crashes, 1);
+    assert_int_equal(set(value_b, "open", "one|8|token-b|w2|req", NULL), 0);
+    hold(mem, "9|token-c|w2|req");
+    assert_int_equal(claim(mem, "9|token-c|w2|req", value_b, &log),
+                     0); /* it lost the lock, it did not crash */
+    assert_int_equal(cw_log_find(&log, "one")->crashes, 1);
+}
+
+static struct cw_verdict verdict_of(struct cw_arena *mem, const char *outcome, const char *body)
+{
+    struct cw_header *headers = cw_arena_alloc_array(mem, 2, sizeof *headers);
+    headers[0] = (struct cw_header){"ce_id", cw_str_of("1")};
+    headers[1] = (struct cw_header){"content-type", cw_str_of("application/json")};
+    return (struct cw_verdict){.outcome = outcome,
+                               .record = {.headers = headers, .header_count = 2, .value = cw_str_of(body)}};
+}
+
+static void first_verdict_counts(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    struct cw_verdict stored;
+    struct cw_journal_peek peek;
+    enum cw_stored how;
+    fresh(mem);
+    const struct cw_claim nobody = {.job_key = job_key};
+    struct cw_verdict first = verdict_of(mem, "rejected", "{\"n\":1}"),
+                      second = verdict_of(mem, "failed", "{\"n\":2}");
+    assert_int_equal(cw_journal_verdict(&journal, &nobody, &first, cw_in_ms(2000), mem, &stored, &how, &err),
+                     0);
+    assert_int_equal(how, CW_STORED_OURS);
+    assert_int_equal(cw_journal_verdict(&journal, &nobody, &second, cw_in_ms(2000), mem, &stored, &how, &err),
+                     0);
+    assert_int_equal(how, CW_STORED_BEFORE);
+    assert_string_equal(stored.outcome, "rejected");
+    assert_true(cw_str_eq_z(stored.record.value, "{\"n\":1}"));
+    assert_int_equal(stored.record.header_count, 2);
+    assert_string_equal(stored.record.headers[1].name, "content-type");
+    assert_int_equal(cw_journal_published(&journal, job_key, cw_in_ms(2000), &err), 0);
+    assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err), 0);
+    assert_true(peek.has_verdict && peek.is_published);
+    assert_true(cw_str_eq_z(peek.verdict.record.value, "{\"n\":1}"));
+    assert_string_not_equal(ASK(mem, "PTTL", job_key), "-1");
+}
+
+static void claimed_is_not_settled(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    struct cw_verdict stored, verdict = verdict_of(mem, "cancelled", "{}");
+    struct cw_log log;
+    enum cw_stored how;
+    fresh(mem);
+    hold(mem, value_a);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    const struct cw_claim nobody = {.job_key = job_key};
+    assert_int_equal(
+        cw_journal_verdict(&journal, &nobody, &verdict, cw_in_ms(2000), mem, &stored, &how, &err), 0);
+    assert_int_equal(how, CW_STORED_CLAIMED);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    assert_false(log.has_verdict);
+}
+
+static void cancel_flag(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    struct cw_journal_peek peek;
+    struct cw_log log;
+    struct cw_verdict stored, verdict = verdict_of(mem, "cancelled", "{}");
+    enum cw_target_state state;
+    enum cw_stored how;
+    const char *outcome = NULL;
+    bool is_cancelled = true;
+    fresh(mem);
+    assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &state, &outcome, &err),
+                     0);
+    assert_int_equal(state, CW_TARGET_UNKNOWN);
+    assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err), 0);
+    hold(mem, value_a);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    assert_int_equal(set(value_a, "x", "1", &is_cancelled), 0);
+    assert_false(is_cancelled);
+    assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &state, &outcome, &err),
+                     0);
+    assert_int_equal(state, CW_TARGET_ACTIVE);
+    assert_int_equal(set(value_a, "x", "1", &is_cancelled), 0);
+    assert_true(is_cancelled);
+    assert_int_equal(claim(mem, value_a, NULL, &log), 0);
+    assert_string_equal(log.cancel, "why");
+    const struct cw_claim c = claim_of(value_a);
+    assert_int_equal(cw_journal_verdict(&journal, &c, &verdict, cw_in_ms(2000), mem, &stored, &how, &err), 0);
+    assert_int_equal(cw_journal_cancel(&journal, job_key, NULL, cw_in_ms(2000), mem, &state, &outcome, &err),
+                     0);
+    assert_int_equal(state, CW_TARGET_ENDED);
+    assert_string_equal(outcome, "cancelled");
+}
+
+static void waits_for_redis(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    struct cw_journal_peek peek;
+    fresh(mem);
+    stop_redis();
+    start_redis();
+    assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(10000), mem, &peek, &err), 0);
+    assert_false(peek.has_verdict);
+}
+
+static void records_survive_the_trip(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    const char *found[] = {"a \"quoted\" line", "umlaut \xc3\xa4"};
+    struct cw_step_record in = {.outcome = CW_STEP_OUTCOME_DONE,
+                                .found = found,
+                                .found_count = 2,
+                                .duration_ms = 12,
+                                .attempts = 3,
+                                .calls = {1, 2, 3},
+                                .out.vnet_id = "/vnet"},
+                          out;
+    assert_int_equal(cw_step_record_parse(cw_step_record_print(&in, mem), mem, &out, &err), 0);
+    assert_int_equal(out.found_count, 2);
+    assert_string_equal(out.found[0], found[0]);
+    assert_int_equal(out.calls.deletes, 3);
+    assert_string_equal(out.out.vnet_id, "/vnet");
+    const struct cw_operation op = {.resource_id = "/r",
+                                    .method = "PUT",
+                                    .original_url = "https://x/r?a=b",
+                                    .async_url = "https://y",
+                                    .started_wall_ms = 99};
+    struct cw_operation back;
+    assert_int_equal(cw_operation_parse(cw_operation_print(&op, mem), mem, &back, &err), 0);
+    assert_string_equal(back.async_url, "https://y");
+    assert_null(back.location_url);
+    assert_int_equal(back.started_wall_ms, 99);
+    static const char *const broken[] = {
+        "", "{", "[]", "null", "{\"outcome\":7}", "{\"outcome\":\"unheard of\"}"};
+    for (size_t i = 0; i < CW_ARRAY_LEN(broken); i++)
+        assert_true(cw_step_record_parse(broken[i], mem, &out, &err) < 0);
+    assert_int_equal(cw_step_record_parse("{\"outcome\":\"done\",\"newer\":{\"x\":1}}", mem, &out, &err), 0);
+}
+
+#define CASE(name, fn)             \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        on_fiber(fn);              \
+    }
+CASE(test_loads_what_was_written, loads_what_was_written)
+CASE(test_former_owner_is_fenced, former_owner_is_fenced)
+CASE(test_crashes_are_counted, crashes_are_counted)
+CASE(test_first_verdict_counts, first_verdict_counts)
+CASE(test_claimed_request_is_not_settled, claimed_is_not_settled)
+CASE(test_cancel_flag, cancel_flag)
+CASE(test_waits_for_redis, waits_for_redis)
+CASE(test_records_survive_the_trip, records_survive_the_trip)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_loads_what_was_written),
+        cmocka_unit_test(test_former_owner_is_fenced),
+        cmocka_unit_test(test_crashes_are_counted),
+        cmocka_unit_test(test_first_verdict_counts),
+        cmocka_unit_test(test_claimed_request_is_not_settled),
+        cmocka_unit_test(test_cancel_flag),
+        cmocka_unit_test(test_waits_for_redis),
+        cmocka_unit_test(test_records_survive_the_trip),
+    };
+    return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down);
+}

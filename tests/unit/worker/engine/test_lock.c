@@ -1,0 +1,262 @@
+/* Leases against a real Redis: one holder, epochs that only grow, loss that is noticed in time. */
+#include "worker/engine/lock.h"
+
+#include "tests/unit/worker/engine/rig.h"
+
+#include "common/time.h"
+
+static struct cw_locks *locks;
+
+struct seen {
+    int waits;
+    char owner[64];
+    int lost;
+    int cancels;
+    char reason[64];
+};
+
+static void on_waiting(void *arg, const struct cw_lock_owner *owner)
+{
+    struct seen *s = arg;
+    s->waits++;
+    (void)cw_z_copy(s->owner, sizeof s->owner, owner->request_id);
+}
+
+static void on_lost(void *arg)
+{
+    ((struct seen *)arg)->lost++;
+}
+
+static void on_cancel(void *arg, const char *reason)
+{
+    struct seen *s = arg;
+    s->cancels++;
+    (void)cw_z_copy(s->reason, sizeof s->reason, reason);
+}
+
+static const struct cw_lease_ops ops = {on_waiting, on_lost, on_cancel};
+
+static struct cw_locks *new_locks(const char *worker, int64_t lease_ms, int64_t replicas)
+{
+    const struct cw_locks_cfg cfg = {loop, redis, worker, lease_ms, lease_ms / 6, replicas};
+    struct cw_locks *made;
+    assert_int_equal(cw_locks_new(&cfg, &made), 0);
+    return made;
+}
+
+static void free_locks(struct cw_locks *l)
+{
+    struct cw_deadline until = cw_in_ms(5000);
+    while (!cw_locks_is_idle(l) && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(5)), 0);
+    cw_locks_free(l);
+}
+
+static struct cw_lease *must_take(struct cw_locks *l, const char *resource, const char *request,
+                                  struct seen *seen)
+{
+    struct cw_err err = {0};
+    struct cw_lease *lease;
+    const struct cw_lock_want want = {
+        .resource = resource, .request_id = request, .ops = &ops, .ops_arg = seen};
+    if (cw_lock_take(l, &want, cw_in_ms(5000), &lease, &err) < 0)
+        fail_msg("%s", err.text);
+    return lease;
+}
+
+static void one_holder(struct cw_arena *mem)
+{
+    struct seen a = {0}, b = {0};
+    struct cw_err err = {0};
+    locks = new_locks("w1", 3000, 0);
+    struct cw_locks *other = new_locks("w2", 3000, 0);
+    struct cw_lease *first = must_take(locks, "one", "req-a", &a);
+    assert_non_null(ASK(mem, "GET", "cw:{one}:lock"));
+    struct cw_lease *second = NULL;
+    const struct cw_lock_want want = {.resource = "one", .request_id = "req-b", .ops = &ops, .ops_arg = &b};
+    assert_int_equal(cw_lock_take(other, &want, cw_in_ms(300), &second, &err), -CW_ETIMEDOUT);
+    assert_non_null(strstr(err.text, "req-a"));
+    assert_string_equal(b.owner, "req-a");
+    assert_true(b.waits > 0);
+    uint64_t epoch = cw_lease_epoch(first);
+    cw_lock_give(first);
+    second = must_take(other, "one", "req-b", &b);
+    assert_true(cw_lease_epoch(second) > epoch);
+    assert_int_equal(cw_lease_check(second, &err), 0);
+    cw_lock_give(second);
+    free_locks(locks);
+    free_locks(other);
+    assert_null(ASK(mem, "GET", "cw:{one}:lock"));
+    assert_int_equal(a.lost + b.lost, 0);
+}
+
+static void renewed(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    struct cw_err err = {0};
+    locks = new_locks("w1", 600, 0);
+    const struct cw_lock_want want = {
+        .resource = "two", .request_id = "r", .job_key = "cw:{two}:job:r", .ops = &ops, .ops_arg = &s};
+    struct cw_lease *lease;
+    assert_int_equal(cw_lock_take(locks, &want, cw_in_ms(1000), &lease, &err), 0);
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(cw_sleep(cw_in_ms(100)), 0);
+        assert_int_equal(cw_lease_check(lease, &err), 0);
+    }
+    assert_int_equal(s.lost, 0);
+    assert_int_equal(s.cancels, 0);
+    (void)ASK(mem, "HSET", "cw:{two}:job:r", "cancel", "enough");
+    assert_int_equal(cw_sleep(cw_in_ms(500)), 0);
+    assert_int_equal(s.cancels, 1);
+    assert_string_equal(s.reason, "enough");
+    cw_lock_give(lease);
+    free_locks(locks);
+}
+
+static void lost_when_taken_away(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    struct cw_err err = {0};
+    locks = new_locks("w1", 900, 0);
+    struct cw_lease *lease = must_take(locks, "three", "r", &s);
+    (void)ASK(mem, "SET", "cw:{three}:lock", "99999999|x|w9|other");
+    struct cw_deadline until = cw_in_ms(2000);
+    while (s.lost == 0 && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(10)), 0);
+    assert_int_equal(s.lost, 1);
+    assert_int_equal(cw_lease_check(lease, &err), -CW_ELOST);
+    cw_lock_give(lease);
+    free_locks(locks);
+    assert_string_equal(ASK(mem, "GET", "cw:{three}:lock"), "99999999|x|w9|other");
+}
+
+static void lost_before_it_ends_without_redis(struct cw_arena *mem)
+{
+    (void)mem;
+    struct seen s = {0};
+    struct cw_err err = {0};
+    locks = new_locks("w1", 900, 0);
+    int64_t before = cw_mono_ms();
+    struct cw_lease *lease = must_take(locks, "four", "r", &s);
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    while (s.lost == 0 && cw_mono_ms() - before < 3000)
+        assert_int_equal(cw_sleep(cw_in_ms(5)), 0);
+    int64_t after = cw_mono_ms() - before;
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    assert_int_equal(s.lost, 1);
+    assert_true(after < 900 + 300 + 60); /* at the latest the last renewal's lease, less the margin */
+    assert_int_equal(cw_lease_check(lease, &err), -CW_ELOST);
+    cw_lock_give(lease);
+    free_locks(locks);
+}
+
+static void epoch_survives_loss_of_everything(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    locks = new_locks("w1", 3000, 0);
+    struct cw_lease *lease = must_take(locks, "five", "r", &s);
+    uint64_t epoch = cw_lease_epoch(lease);
+    cw_lock_give(lease);
+    lease = must_take(locks, "five", "r", &s);
+    assert_true(cw_lease_epoch(lease) > epoch);
+    (void)ASK(mem, "FLUSHALL");
+    cw_lock_give(lease);
+    lease = must_take(locks, "five", "r", &s);
+    assert_true(cw_lease_epoch(lease) >= epoch);
+    assert_true(cw_lease_epoch(lease) > 1000000);
+    cw_lock_give(lease);
+    free_locks(locks);
+}
+
+static void needs_replicas(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    struct cw_err err = {0};
+    locks = new_locks("w1", 3000, 1);
+    struct cw_lease *lease;
+    const struct cw_lock_want want = {.resource = "six", .request_id = "r", .ops = &ops, .ops_arg = &s};
+    assert_int_equal(cw_lock_take(locks, &want, cw_in_ms(200), &lease, &err), -CW_ETIMEDOUT);
+    free_locks(locks);
+    assert_null(ASK(mem, "GET", "cw:{six}:lock"));
+}
+
+static int waits_for_lock(void *arg)
+{
+    struct seen s = {0};
+    struct cw_err err = {0};
+    struct cw_lease *lease;
+    (void)arg;
+    const struct cw_lock_want want = {.resource = "seven", .request_id = "r2", .ops = &ops, .ops_arg = &s};
+    int r = cw_lock_take(locks, &want, cw_in_ms(5000), &lease, &err);
+    if (r == 0)
+        cw_lock_give(lease);
+    return r;
+}
+
+static void cancelled_wait_leaves_nothing(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    struct cw_fiber *fiber;
+    int result;
+    locks = new_locks("w1", 3000, 0);
+    struct cw_lease *lease = must_take(locks, "seven", "r1", &s);
+    assert_int_equal(cw_fiber_spawn(cw_loop_sched(loop), "waiter", waits_for_lock, NULL, &fiber), 0);
+    assert_int_equal(cw_sleep(cw_in_ms(50)), 0);
+    cw_fiber_cancel(fiber, CW_ECANCELED);
+    assert_int_equal(cw_fiber_join(fiber, cw_in_ms(1000), &result), 0);
+    assert_int_equal(result, -CW_ECANCELED);
+    cw_lock_give(lease);
+    free_locks(locks);
+    assert_null(ASK(mem, "GET", "cw:{seven}:lock"));
+}
+
+static void many_at_once(struct cw_arena *mem)
+{
+    (void)mem;
+    static struct cw_lease *held[500];
+    struct seen s = {0};
+    struct cw_err err = {0};
+    char name[32];
+    locks = new_locks("w1", 900, 0);
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(name, sizeof name, "many-%d", i);
+        held[i] = must_take(locks, name, "r", &s);
+    }
+    assert_int_equal(cw_sleep(cw_in_ms(1000)), 0);
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(cw_lease_check(held[i], &err), 0);
+        cw_lock_give(held[i]);
+    }
+    assert_int_equal(s.lost, 0);
+    free_locks(locks);
+}
+
+#define CASE(name, fn)             \
+    static void name(void **state) \
+    {                              \
+        (void)state;               \
+        on_fiber(fn);              \
+    }
+CASE(test_one_holder_at_a_time, one_holder)
+CASE(test_renewal_keeps_it_and_sees_a_cancel, renewed)
+CASE(test_lost_when_another_took_it, lost_when_taken_away)
+CASE(test_lost_before_the_lease_ends_when_redis_is_silent, lost_before_it_ends_without_redis)
+CASE(test_epochs_grow_also_after_redis_forgot, epoch_survives_loss_of_everything)
+CASE(test_without_replicas_it_is_not_taken, needs_replicas)
+CASE(test_cancelled_wait_leaves_nothing, cancelled_wait_leaves_nothing)
+CASE(test_many_leases_are_renewed, many_at_once)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_holder_at_a_time),
+        cmocka_unit_test(test_renewal_keeps_it_and_sees_a_cancel),
+        cmocka_unit_test(test_lost_when_another_took_it),
+        cmocka_unit_test(test_lost_before_the_lease_ends_when_redis_is_silent),
+        cmocka_unit_test(test_epochs_grow_also_after_redis_forgot),
+        cmocka_unit_test(test_without_replicas_it_is_not_taken),
+        cmocka_unit_test(test_cancelled_wait_leaves_nothing),
+        cmocka_unit_test(test_many_leases_are_renewed),
+    };
+    return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down);
+}

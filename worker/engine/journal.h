@@ -1,0 +1,117 @@
+/* worker/engine/journal.h: what a request has done so far: one hash in Redis a request, one atomic script a change.
+ *
+ * Key "cw:{<workspace key>}:job:<request id>". Fields: accepted (wall ms), kind, plan, claims, cancel, fail (failure record, before anything
+ * is undone), open ("<step>|<lease value>": being run now), b:<step> attempts begun, c:<step> crashes in it, d:<step> its record,
+ * a:<step> announced, p:<step> record of one that was handed over unfinished, u:<step> undone, o:<resource id> operation of Azure, verdict, vhead, outcome, published.
+ * Each change of a claimed job compares the lease's value first: a slow former owner gets -CW_EFENCED and has changed nothing.
+ * Every function tries again while Redis is away, until its deadline: the caller's fiber is cancelled when the lease is lost.
+ * Common errors: -CW_ETIMEDOUT, cancellation, -CW_EREMOTE, -CW_EPROTO, -CW_ENOMEM.
+ * Suspends: all but the pure ones.  Thread: loop. */
+#ifndef CW_WORKER_ENGINE_JOURNAL_H
+#define CW_WORKER_ENGINE_JOURNAL_H
+
+#include "common/net/redis.h"
+#include "worker/engine/lock.h"
+#include "worker/engine/record.h"
+
+struct cw_journal {
+    struct cw_redis *redis; /* borrowed */
+    int64_t retention_ms;   /* how long a journal outlives its last change */
+};
+
+/* The right to write. All borrowed. */
+struct cw_claim {
+    const char *job_key;
+    const char *lock_key;
+    const char *lock_value;
+};
+
+/* "cw:{<workspace key>}:job:<request id>" in mem; NULL when out of memory. */
+char *cw_journal_key(struct cw_arena *mem, const char *workspace_key, const char *request_id);
+
+/* What is known of a request before anybody claims it. */
+struct cw_journal_peek {
+    int64_t accepted_wall_ms;
+    bool has_verdict;
+    struct cw_verdict verdict; /* in mem, without key */
+    bool is_published;
+};
+
+/* The request was taken from Kafka (here or before): remember when, and see what is known. Not fenced, changes nothing that exists. */
+int cw_journal_accept(const struct cw_journal *j, const char *job_key, const char *kind, int64_t wall_ms,
+                      struct cw_deadline until, struct cw_arena *mem, struct cw_journal_peek *ret_peek,
+                      struct cw_err *err);
+
+struct cw_log_step {
+    const char *name;
+    int64_t begun;    /* attempts, over all runs */
+    int64_t crashes;  /* of workers while it ran */
+    const char *done; /* step record, NULL = not done */
+    const char *undone;
+    const char *partial; /* what an unfinished one had changed; step record */
+    bool is_announced;
+};
+
+struct cw_log_operation {
+    const char *resource_id;
+    const char *text; /* operation record */
+};
+
+/* The journal at the time of the claim, in mem. */
+struct cw_log {
+    int64_t accepted_wall_ms;
+    int64_t claims;            /* this one included */
+    int64_t plan;              /* version of the first claim */
+    const char *cancel;        /* reason, NULL = nobody asked */
+    const char *failure;       /* failure record, NULL = none */
+    struct cw_log_step *steps; /* "undo:<step>" stands for the undoing of one */
+    size_t step_count;
+    struct cw_log_operation *operations;
+    size_t operation_count;
+    bool has_verdict;
+    struct cw_verdict verdict;
+    bool is_published;
+};
+
+/* Become the owner: load everything. A step that was being run by another holder counts as a crash in it; former_value is the lease under
+ * which this process itself lost the job without crashing (NULL = none). Errors also: -CW_EFENCED. */
+int cw_journal_claim(const struct cw_journal *j, const struct cw_claim *claim, const char *former_value,
+                     const char *kind, int plan_version, int64_t wall_ms, struct cw_deadline until,
+                     struct cw_arena *mem, struct cw_log *ret_log, struct cw_err *err);
+/* NULL when the step was never begun. */
+const struct cw_log_step *cw_log_find(const struct cw_log *log, const char *step);
+
+#define CW_CHANGE_MAX 8
+/* Fields to set and to delete, together or not at all. Borrowed. */
+struct cw_change {
+    struct cw_pair set[CW_CHANGE_MAX]; /* name, value */
+    size_t set_count;
+    const char *del[CW_CHANGE_MAX];
+    size_t del_count;
+};
+
+/* *ret_cancelled (may be NULL): somebody asked for the end. Errors also: -CW_EFENCED. */
+int cw_journal_write(const struct cw_journal *j, const struct cw_claim *claim, const struct cw_change *change,
+                     struct cw_deadline until, bool *ret_cancelled, struct cw_err *err);
+
+enum cw_stored {
+    CW_STORED_OURS = 0,
+    CW_STORED_BEFORE, /* there was one already: it is the one that counts */
+    CW_STORED_CLAIMED, /* claim NULL only: the request is being run, its own verdict will come; nothing is stored */
+};
+/* Store the verdict before it is sent; *ret_verdict is the one to send (in mem, without key). claim->lock_key NULL: nobody has claimed the
+ * request. Errors also: -CW_EFENCED. */
+int cw_journal_verdict(const struct cw_journal *j, const struct cw_claim *claim,
+                       const struct cw_verdict *verdict, struct cw_deadline until, struct cw_arena *mem,
+                       struct cw_verdict *ret_verdict, enum cw_stored *ret_stored, struct cw_err *err);
+/* The verdict was acknowledged: keep it, drop the rest, begin the retention. */
+int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,
+                         struct cw_err *err);
+
+enum cw_target_state { CW_TARGET_UNKNOWN = 0, CW_TARGET_ACTIVE, CW_TARGET_ENDED };
+/* Ask a request to end. ret_outcome (in mem) is set when it has ended. reason NULL: only look. */
+int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const char *reason,
+                      struct cw_deadline until, struct cw_arena *mem, enum cw_target_state *ret_state,
+                      const char **ret_outcome, struct cw_err *err);
+
+#endif

@@ -1,0 +1,75 @@
+/* worker/engine/legs.h: the legs of a job's life, and what they share. Used inside the engine only.
+ *
+ * Each leg runs on a fiber of its own and says which comes next; when its fiber was cancelled it returns at once, whatever it says.
+ * Suspends: every leg.  Thread: loop. */
+#ifndef CW_WORKER_ENGINE_LEGS_H
+#define CW_WORKER_ENGINE_LEGS_H
+
+#include "worker/engine/job.h"
+
+enum cw_next cw_leg_accept(struct cw_job *job); /* PLAN: what does the journal know? */
+enum cw_next cw_leg_settle(struct cw_job *job); /* end without a run: cancelled or too late while queued */
+enum cw_next cw_leg_refuse(struct cw_job *job); /* REFUSE */
+enum cw_next cw_leg_cancel(struct cw_job *job); /* CANCEL */
+enum cw_next cw_leg_deadletter(struct cw_job *job); /* DEADLETTER */
+enum cw_next cw_leg_pause(struct cw_job *job);      /* before AGAIN */
+enum cw_next cw_leg_run(struct cw_job *job);        /* lock, claim, steps */
+enum cw_next cw_leg_undo(struct cw_job *job);
+enum cw_next cw_leg_finish(struct cw_job *job);    /* verdict, stored before it is sent */
+enum cw_next cw_leg_hand_over(struct cw_job *job); /* close the step in the journal, give the lock back */
+
+/* ---- journal.c's claim of a job ---- */
+struct cw_claim cw_job_claim(const struct cw_job *job);
+
+/* ---- load.c ---- */
+/* Fold the loaded journal into steps, facts, operations and failure. Errors: -CW_ENOMEM. Suspends: no. */
+int cw_job_load(struct cw_job *job, struct cw_err *err);
+
+/* ---- restore.c: for a Redis that forgot while this worker did not ---- */
+struct cw_memory;
+/* What the former claim of this process wrote to the journal, in mem. Errors: -CW_ENOMEM. Suspends: no. */
+int cw_job_remember(const struct cw_job *job, struct cw_arena *mem, struct cw_memory **ret_memory);
+/* Write what the loaded journal (job->log) lacks of it; *ret_wrote: load it again. Errors: those of cw_journal_write(). */
+int cw_job_restore(struct cw_job *job, const struct cw_memory *memory, bool *ret_wrote, struct cw_err *err);
+
+/* ---- execute.c ---- */
+/* Run, skip or announce the plan's step, with its attempts. Errors: the step's last error; class lost: go no further; cancellation.
+ * *ret_is_step (true: the step itself failed; false: the journal or Kafka could not be written). Suspends: yes. */
+int cw_step_execute(struct cw_job *job, size_t index, bool *ret_is_step, struct cw_err *err);
+/* The same for its undo, until at most `until`. */
+int cw_step_undo(struct cw_job *job, size_t index, struct cw_deadline until, bool *ret_is_step,
+                 struct cw_err *err);
+
+/* ---- hooks.c ---- */
+extern const struct cw_call_ops cw_job_call_ops;   /* arg: the job */
+extern const struct cw_step_ops cw_job_step_ops;   /* arg: the job */
+extern const struct cw_lease_ops cw_job_lease_ops; /* arg: the job; its own lock */
+void cw_job_give_step_locks(struct cw_job *job);
+
+/* ---- say.c: progress. Suspends: only "surely". ---- */
+void cw_say_started(struct cw_job *job);
+/* Rate-limited: only when something changed, or the interval is over. */
+void cw_say_waiting(struct cw_job *job, const struct cw_waiting *waiting);
+void cw_say_finished(struct cw_job *job, const struct cw_job_step *step, const struct cw_err *err);
+int cw_say_finished_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err);
+/* Behind another request of the workspace in this worker. */
+void cw_say_queued_behind(struct cw_job *job, const char *request_id);
+
+/* ---- verdict.c ---- */
+/* From the steps, facts and failure of the job. Lives in run_mem. Errors: -CW_ENOMEM, -CW_ETOOBIG. */
+int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, struct cw_err *err);
+
+/* ---- meters.c ---- */
+void cw_meter_verdict(const char *outcome);
+void cw_meter_step(const char *step, int64_t ms);
+void cw_meter_retry(enum cw_class class);
+void cw_meter_lock_wait(int64_t ms);
+void cw_meter_calls(const struct cw_call_counts *counts);
+void cw_meter_running(enum cw_lane lane, size_t n);
+void cw_meter_queued(enum cw_lane lane, size_t n);
+void cw_meter_startable(size_t n);
+void cw_meter_parked(void);
+void cw_meter_deadletter(void);
+void cw_meter_lag(int64_t n);
+
+#endif

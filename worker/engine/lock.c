@@ -1,0 +1,501 @@
+#include "worker/engine/lock.h"
+
+#include "common/time.h"
+
+#define CALL_MEM_BYTES ((size_t)64 * 1024)
+#define RETRY_BASE_MS 100
+#define RETRY_CAP_MS 2000
+#define RELEASE_MS 3000
+#define WAIT_REPLICAS_MS 1000
+#define RENEWALS_MAX 128                     /* at the same time */
+#define EPOCH_ZERO_MS INT64_C(1704067200000) /* 2024-01-01 */
+#define EPOCH_UNIT_MS 10000
+
+struct cw_locks {
+    struct cw_locks_cfg cfg;
+    char *worker_id;
+    struct cw_timer *timer;
+    struct cw_lease *first;  /* held leases, in no order */
+    size_t renewing;         /* fibers under way */
+    size_t releasing;        /* fibers under way */
+    struct cw_lease *unsent; /* given back, but no fiber could be had: tried again by the timer */
+};
+
+struct cw_lease {
+    struct cw_locks *locks;
+    struct cw_lease *prev;
+    struct cw_lease *next;
+    struct cw_arena *mem; /* holds all strings below */
+    const char *lock_key;
+    const char *epoch_key;
+    const char *job_key; /* NULL = none */
+    const char *token;
+    const char *value; /* as it stands in Redis; NULL until taken */
+    uint64_t epoch;
+    const struct cw_lease_ops *ops;
+    void *ops_arg;
+    struct cw_deadline ends;  /* on our clock */
+    struct cw_deadline renew; /* next renewal */
+    bool is_renewing;
+    bool is_given;
+    bool is_lost;
+    bool is_cancel_told;
+};
+
+static const struct cw_redis_script acquire_script = {
+    .name = "lock.acquire",
+    .lua = "local cur = redis.call('GET', KEYS[1])\n"
+           "if cur then\n"
+           "  if string.match(cur, '^%d+|([^|]*)|') == ARGV[1] then\n"
+           "    redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+           "    return {1, cur}\n"
+           "  end\n"
+           "  return {0, cur, redis.call('PTTL', KEYS[1])}\n"
+           "end\n"
+           "local epoch = redis.call('INCR', KEYS[2])\n"
+           "if epoch < tonumber(ARGV[4]) then\n"
+           "  epoch = tonumber(ARGV[4])\n"
+           "  redis.call('SET', KEYS[2], ARGV[4])\n"
+           "end\n"
+           "local value = string.format('%d|%s|%s', epoch, ARGV[1], ARGV[2])\n"
+           "redis.call('SET', KEYS[1], value, 'PX', ARGV[3])\n"
+           "return {1, value}\n",
+};
+
+static const struct cw_redis_script renew_script = {
+    .name = "lock.renew",
+    .lua = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {0} end\n"
+           "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
+           "if KEYS[2] then return {1, redis.call('HGET', KEYS[2], 'cancel')} end\n"
+           "return {1}\n",
+};
+
+static const struct cw_redis_script release_script = {
+    .name = "lock.release",
+    .lua = "local cur = redis.call('GET', KEYS[1])\n"
+           "if not cur or string.match(cur, '^%d+|([^|]*)|') ~= ARGV[1] then return 0 end\n"
+           "return redis.call('DEL', KEYS[1])\n",
+};
+
+char *cw_lock_key(struct cw_arena *mem, const char *resource, const char *suffix)
+{
+    return cw_arena_printf(mem, "cw:{%s}:%s", resource, suffix);
+}
+
+/* ---- leases ---------------------------------------------------------------------------------------------------------- */
+
+static void free_lease(struct cw_lease *lease)
+{
+    cw_arena_free(lease->mem);
+    free(lease);
+}
+
+static void link_lease(struct cw_lease *lease)
+{
+    struct cw_locks *locks = lease->locks;
+    lease->next = locks->first;
+    lease->prev = NULL;
+    if (locks->first != NULL)
+        locks->first->prev = lease;
+    locks->first = lease;
+}
+
+static void unlink_lease(struct cw_lease *lease)
+{
+    *(lease->prev != NULL ? &lease->prev->next : &lease->locks->first) = lease->next;
+    if (lease->next != NULL)
+        lease->next->prev = lease->prev;
+    lease->prev = lease->next = NULL;
+}
+
+static void lose(struct cw_lease *lease)
+{
+    if (lease->is_lost || lease->is_given)
+        return;
+    lease->is_lost = true;
+    lease->ops->lost(lease->ops_arg);
+}
+
+static int64_t left_ms(const struct cw_lease *lease)
+{
+    return cw_left_ms(lease->ends);
+}
+
+uint64_t cw_lease_epoch(const struct cw_lease *lease)
+{
+    return lease->epoch;
+}
+
+const char *cw_lease_value(const struct cw_lease *lease)
+{
+    return lease->value;
+}
+
+const char *cw_lease_key(const struct cw_lease *lease)
+{
+    return lease->lock_key;
+}
+
+int cw_lease_check(const struct cw_lease *lease, struct cw_err *err)
+{
+    if (!lease->is_lost && left_ms(lease) > lease->locks->cfg.margin_ms)
+        return 0;
+    return cw_err_set(err, CW_ELOST, "the lease of %s has %lld ms left", lease->lock_key,
+                      (long long)left_ms(lease));
+}
+
+/* ---- renewal --------------------------------------------------------------------------------------------------------- */
+
+static void renewed(struct cw_lease *lease, struct cw_deadline asked, const struct cw_redis_reply *reply)
+{
+    int64_t lease_ms = lease->locks->cfg.lease_ms;
+    if (reply->type != CW_REDIS_ARRAY || reply->count < 1 || reply->items[0].num != 1) {
+        lose(lease);
+        return;
+    }
+    lease->ends.mono_ms = asked.mono_ms + lease_ms;
+    lease->renew.mono_ms = asked.mono_ms + lease_ms / 3;
+    bool has_flag = reply->count > 1 && reply->items[1].type == CW_REDIS_STR;
+    if (has_flag && !lease->is_cancel_told && !lease->is_given && lease->ops->cancel != NULL) {
+        lease->is_cancel_told = true;
+        lease->ops->cancel(lease->ops_arg, reply->items[1].str.p);
+    }
+}
+
+static int renew_once(struct cw_lease *lease, struct cw_arena *mem, struct cw_err *err)
+{
+    char ttl[24];
+    (void)snprintf(ttl, sizeof ttl, "%lld", (long long)lease->locks->cfg.lease_ms);
+    const char *keys[] = {lease->lock_key, lease->job_key};
+    const struct cw_str args[] = {cw_str_of(lease->value), cw_str_of(ttl)};
+    struct cw_deadline asked = cw_in_ms(0);
+    struct cw_deadline until = {lease->ends.mono_ms - lease->locks->cfg.margin_ms};
+    until = cw_sooner(until, cw_in_ms(lease->locks->cfg.lease_ms / 3));
+    struct cw_redis_reply reply;
+    int r = cw_redis_eval(lease->locks->cfg.redis, &renew_script, lease->job_key == NULL ? 1 : 2, keys, 2,
+                          args, until, mem, &reply, err);
+    if (r < 0)
+        return r;
+    renewed(lease, asked, &reply);
+    return 0;
+}
+
+static void give_in_background(struct cw_lease *lease);
+
+static int renew_main(void *arg)
+{
+    struct cw_lease *lease = arg;
+    struct cw_locks *locks = lease->locks;
+    struct cw_err err = {0};
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    int r = cw_arena_new(CALL_MEM_BYTES, &mem);
+    if (r == 0)
+        r = renew_once(lease, mem, &err);
+    if (r < 0)
+        lease->renew = cw_in_ms(cw_random_between(locks->cfg.lease_ms / 20, locks->cfg.lease_ms / 10));
+    lease->is_renewing = false;
+    locks->renewing--;
+    if (lease->is_given)
+        give_in_background(lease);
+    return r;
+}
+
+static void start_renewal(struct cw_lease *lease)
+{
+    struct cw_fiber *fiber;
+    if (lease->locks->renewing >= RENEWALS_MAX)
+        return;
+    if (cw_fiber_spawn(cw_loop_sched(lease->locks->cfg.loop), "lock.renew", renew_main, lease, &fiber) < 0)
+        return;
+    cw_fiber_detach(fiber);
+    lease->is_renewing = true;
+    lease->locks->renewing++;
+}
+
+static void tick(void *arg)
+{
+    struct cw_locks *locks = arg;
+    for (struct cw_lease *lease = locks->first, *next; lease != NULL; lease = next) {
+        next = lease->next;
+        if (!lease->is_lost && left_ms(lease) <= locks->cfg.margin_ms)
+            lose(lease);
+        else if (!lease->is_lost && !lease->is_renewing && cw_is_past(lease->renew))
+            start_renewal(lease);
+    }
+    for (struct cw_lease *lease = CW_TAKE(locks->unsent), *next; lease != NULL; lease = next) {
+        next = lease->next;
+        give_in_background(lease);
+    }
+}
+
+/* ---- release --------------------------------------------------------------------------------------------------------- */
+
+static int release_main(void *arg)
+{
+    struct cw_lease *lease = arg;
+    struct cw_locks *locks = lease->locks;
+    struct cw_err err = {0};
+    struct cw_redis_reply reply;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    int r = cw_arena_new(CALL_MEM_BYTES, &mem);
+    if (r == 0) {
+        const char *keys[] = {lease->lock_key};
+        const struct cw_str args[] = {cw_str_of(lease->token)};
+        r = cw_redis_eval(locks->cfg.redis, &release_script, 1, keys, 1, args, cw_in_ms(RELEASE_MS), mem,
+                          &reply, &err);
+    }
+    locks->releasing--;
+    free_lease(lease);
+    return r;
+}
+
+/* The lease is in no list any more. */
+static void give_in_background(struct cw_lease *lease)
+{
+    struct cw_locks *locks = lease->locks;
+    struct cw_fiber *fiber;
+    if (cw_fiber_spawn(cw_loop_sched(locks->cfg.loop), "lock.release", release_main, lease, &fiber) < 0) {
+        lease->next = locks->unsent;
+        locks->unsent = lease;
+        return;
+    }
+    cw_fiber_detach(fiber);
+    locks->releasing++;
+}
+
+void cw_lock_give(struct cw_lease *lease)
+{
+    if (lease == NULL)
+        return;
+    unlink_lease(lease);
+    lease->is_given = true;
+    if (!lease->is_renewing)
+        give_in_background(lease);
+}
+
+/* ---- acquisition ----------------------------------------------------------------------------------------------------- */
+
+struct attempt {
+    struct cw_lease *lease;
+    const char *who; /* "<worker>|<request id>" */
+    int64_t since_wall_ms;
+    int64_t backoff_ms;
+    struct cw_arena *mem; /* reset by each try */
+    char owner[128];      /* request id of the last owner that was seen */
+};
+
+/* Split "<epoch>|<token>|<worker>|<request id>"; z is changed. */
+static bool parse_value(char *z, uint64_t *ret_epoch, const char **ret_worker, const char **ret_request)
+{
+    char *token = strchr(z, '|');
+    char *worker = token == NULL ? NULL : strchr(token + 1, '|');
+    char *request = worker == NULL ? NULL : strchr(worker + 1, '|');
+    int64_t epoch;
+    if (request == NULL)
+        return false;
+    *token = *worker = *request = '\0';
+    if (!cw_z_to_i64(z, &epoch) || epoch < 0)
+        return false;
+    *ret_epoch = (uint64_t)epoch;
+    *ret_worker = worker + 1;
+    *ret_request = request + 1;
+    return true;
+}
+
+/* 1 = taken, 0 = held by another (ret_owner is filled; *ret_ttl_ms). */
+static int try_once(struct attempt *a, struct cw_deadline until, struct cw_lock_owner *ret_owner,
+                    int64_t *ret_ttl_ms, struct cw_err *err)
+{
+    struct cw_lease *lease = a->lease;
+    char ttl[24], epoch_least[24];
+    (void)snprintf(ttl, sizeof ttl, "%lld", (long long)lease->locks->cfg.lease_ms);
+    (void)snprintf(epoch_least, sizeof epoch_least, "%lld",
+                   (long long)((cw_wall_ms() - EPOCH_ZERO_MS) / EPOCH_UNIT_MS));
+    const char *keys[] = {lease->lock_key, lease->epoch_key};
+    const struct cw_str args[] = {cw_str_of(lease->token), cw_str_of(a->who), cw_str_of(ttl),
+                                  cw_str_of(epoch_least)};
+    struct cw_deadline asked = cw_in_ms(0);
+    struct cw_redis_reply reply;
+    int r =
+        cw_redis_eval(lease->locks->cfg.redis, &acquire_script, 2, keys, 4, args, until, a->mem, &reply, err);
+    if (r < 0)
+        return r;
+    if (reply.type != CW_REDIS_ARRAY || reply.count < 2 || reply.items[1].type != CW_REDIS_STR)
+        return cw_err_set(err, CW_EPROTO, "unintelligible answer of lock.acquire");
+    const char *value = reply.items[1].str.p;
+    char *copy = cw_arena_strdup(a->mem, value);
+    if (copy == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory");
+    if (!parse_value(copy, &ret_owner->epoch, &ret_owner->worker_id, &ret_owner->request_id))
+        return cw_err_set(err, CW_EPROTO, "the lock %s holds something else", lease->lock_key);
+    *ret_ttl_ms = reply.count > 2 ? reply.items[2].num : 0;
+    if (reply.items[0].num != 1)
+        return 0;
+    lease->value = cw_arena_strdup(lease->mem, value);
+    lease->epoch = ret_owner->epoch;
+    lease->ends.mono_ms = asked.mono_ms + lease->locks->cfg.lease_ms;
+    lease->renew.mono_ms = asked.mono_ms + lease->locks->cfg.lease_ms / 3;
+    return lease->value != NULL ? 1 : cw_err_set(err, CW_ENOMEM, "no memory");
+}
+
+/* 1 = enough replicas have it, 0 = not. */
+static int confirm(struct attempt *a, struct cw_deadline until, struct cw_err *err)
+{
+    int64_t wanted = a->lease->locks->cfg.wait_replicas;
+    if (wanted <= 0)
+        return 1;
+    char count[24], timeout[24];
+    (void)snprintf(count, sizeof count, "%lld", (long long)wanted);
+    (void)snprintf(timeout, sizeof timeout, "%d", WAIT_REPLICAS_MS);
+    const struct cw_str argv[] = {cw_str_of("WAIT"), cw_str_of(count), cw_str_of(timeout)};
+    struct cw_redis_reply reply;
+    int r = cw_redis_call(a->lease->locks->cfg.redis, 3, argv, until, a->mem, &reply, err);
+    if (r < 0)
+        return r;
+    return reply.type == CW_REDIS_INT && reply.num >= wanted;
+}
+
+static bool is_worth_another_try(int r)
+{
+    enum cw_class class = cw_err_class_of(r);
+    return class == CW_CLASS_RETRY && r != -CW_ENOMEM;
+}
+
+/* Say who has it, then wait. */
+static int pause_before_next(struct attempt *a, struct cw_lock_owner *owner, int64_t ttl_ms,
+                             struct cw_deadline until)
+{
+    const struct cw_lease_ops *ops = a->lease->ops;
+    int64_t most = a->backoff_ms;
+    if (ttl_ms > 0)
+        most = CW_MIN(most, ttl_ms + RETRY_BASE_MS);
+    owner->next_ms = cw_random_between(most / 2, most);
+    owner->since_wall_ms = a->since_wall_ms;
+    a->backoff_ms = CW_MIN(a->backoff_ms * 2, (int64_t)RETRY_CAP_MS);
+    (void)cw_z_copy(a->owner, sizeof a->owner, owner->request_id);
+    if (ops->waiting != NULL)
+        ops->waiting(a->lease->ops_arg, owner);
+    if (cw_is_past(until))
+        return -CW_ETIMEDOUT;
+    return cw_sleep(cw_sooner(until, cw_in_ms(owner->next_ms)));
+}
+
+static int take(struct attempt *a, struct cw_deadline until, struct cw_err *err)
+{
+    for (;;) {
+        struct cw_lock_owner owner = {.request_id = "", .worker_id = ""};
+        int64_t ttl_ms = 0;
+        cw_arena_reset(a->mem);
+        int r = try_once(a, until, &owner, &ttl_ms, err);
+        if (r == 1) {
+            r = confirm(a, until, err);
+            if (r == 1 && left_ms(a->lease) > a->lease->locks->cfg.margin_ms)
+                return 0;
+            owner = (struct cw_lock_owner){.request_id = "", .worker_id = "", .epoch = a->lease->epoch};
+        }
+        if (r < 0 && !is_worth_another_try(r))
+            return r;
+        if (r == -CW_ETIMEDOUT && cw_is_past(until))
+            return cw_err_set(err, CW_ETIMEDOUT, "Redis did not answer in time");
+        r = pause_before_next(a, &owner, ttl_ms, until);
+        if (r == -CW_ETIMEDOUT || (r == 0 && cw_is_past(until)))
+            return cw_err_set(err, CW_ETIMEDOUT, "%s is held by request %s", a->lease->lock_key,
+                              a->owner[0] == '\0' ? "(unknown)" : a->owner);
+        if (r < 0)
+            return cw_err_set(err, r, "stopped waiting for %s", a->lease->lock_key);
+    }
+}
+
+static struct cw_lease *new_lease(struct cw_locks *locks, const struct cw_lock_want *want)
+{
+    struct cw_lease *lease = calloc(1, sizeof *lease);
+    if (lease == NULL)
+        return NULL;
+    if (cw_arena_new(CALL_MEM_BYTES, &lease->mem) < 0) {
+        free(lease);
+        return NULL;
+    }
+    char token[CW_UUID_BYTES];
+    cw_uuid4(token);
+    lease->locks = locks;
+    lease->ops = want->ops;
+    lease->ops_arg = want->ops_arg;
+    lease->token = cw_arena_strdup(lease->mem, token);
+    lease->lock_key = cw_lock_key(lease->mem, want->resource, "lock");
+    lease->epoch_key = cw_lock_key(lease->mem, want->resource, "epoch");
+    lease->job_key = cw_arena_strdup(lease->mem, want->job_key);
+    if (cw_arena_failed(lease->mem)) {
+        free_lease(lease);
+        return NULL;
+    }
+    return lease;
+}
+
+/* A try whose answer was not seen may have taken it: the release goes by the token. */
+static void give_up(struct cw_lease *lease)
+{
+    lease->is_given = true;
+    give_in_background(lease);
+}
+
+int cw_lock_take(struct cw_locks *locks, const struct cw_lock_want *want, struct cw_deadline until,
+                 struct cw_lease **ret_lease, struct cw_err *err)
+{
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    struct cw_lease *lease = new_lease(locks, want);
+    if (lease == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for a lock");
+    int r = cw_arena_new(CALL_MEM_BYTES, &mem);
+    if (r < 0) {
+        free_lease(lease);
+        return cw_err_set(err, r, "no memory for a lock");
+    }
+    struct attempt a = {
+        .lease = lease, .since_wall_ms = cw_wall_ms(), .backoff_ms = RETRY_BASE_MS, .mem = mem};
+    a.who = cw_arena_printf(lease->mem, "%s|%s", locks->worker_id, want->request_id);
+    r = a.who == NULL ? cw_err_set(err, CW_ENOMEM, "no memory for a lock") : take(&a, until, err);
+    if (r < 0) {
+        give_up(lease);
+        return r;
+    }
+    link_lease(lease);
+    *ret_lease = lease;
+    return 0;
+}
+
+/* ---- all locks ------------------------------------------------------------------------------------------------------- */
+
+int cw_locks_new(const struct cw_locks_cfg *cfg, struct cw_locks **ret_locks)
+{
+    struct cw_locks *locks = calloc(1, sizeof *locks);
+    if (locks == NULL)
+        return -CW_ENOMEM;
+    locks->cfg = *cfg;
+    locks->worker_id = strdup(cfg->worker_id);
+    locks->timer = cw_loop_every(cfg->loop, CW_MAX(cfg->lease_ms / 30, (int64_t)1), tick, locks);
+    if (locks->worker_id == NULL || locks->timer == NULL) {
+        cw_loop_cancel_timer(locks->timer);
+        free(locks->worker_id);
+        free(locks);
+        return -CW_ENOMEM;
+    }
+    for (char *p = locks->worker_id; *p != '\0'; p++)
+        *p = *p == '|' ? '_' : *p;
+    *ret_locks = locks;
+    return 0;
+}
+
+void cw_locks_free(struct cw_locks *locks)
+{
+    if (locks == NULL)
+        return;
+    CW_PRE(cw_locks_is_idle(locks));
+    cw_loop_cancel_timer(locks->timer);
+    free(locks->worker_id);
+    free(locks);
+}
+
+bool cw_locks_is_idle(const struct cw_locks *locks)
+{
+    return locks->first == NULL && locks->renewing == 0 && locks->releasing == 0 && locks->unsent == NULL;
+}

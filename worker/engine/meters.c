@@ -1,0 +1,78 @@
+#include "common/metrics.h"
+#include "worker/engine/legs.h"
+
+static const char *const lane_names[CW_LANE__COUNT] = {"interactive", "bulk"};
+
+void cw_meter_verdict(const char *outcome)
+{
+    cw_metric_add(
+        cw_counter("causeway_verdicts_total", "Verdicts published, by outcome.", "outcome", outcome), 1);
+}
+
+void cw_meter_step(const char *step, int64_t ms)
+{
+    cw_metric_observe_ms(cw_histogram("causeway_step_seconds", "Duration of finished steps.", "step", step),
+                         ms);
+}
+
+void cw_meter_retry(enum cw_class class)
+{
+    cw_metric_add(cw_counter("causeway_retries_total", "Attempts that failed and were repeated, by class.",
+                             "class", cw_class_name(class)),
+                  1);
+}
+
+void cw_meter_lock_wait(int64_t ms)
+{
+    cw_metric_observe_ms(cw_histogram("causeway_lock_wait_seconds", "Waits for a lock.", NULL, NULL), ms);
+}
+
+void cw_meter_calls(const struct cw_call_counts *counts)
+{
+    static const char name[] = "causeway_azure_calls_total";
+    static const char help[] = "Calls of steps to Azure and Databricks, by kind.";
+    cw_metric_add(cw_counter(name, help, "kind", "read"), counts->reads);
+    cw_metric_add(cw_counter(name, help, "kind", "write"), counts->writes);
+    cw_metric_add(cw_counter(name, help, "kind", "delete"), counts->deletes);
+}
+
+void cw_meter_running(enum cw_lane lane, size_t n)
+{
+    cw_metric_set(cw_gauge("causeway_jobs_in_flight", "Requests that hold a slot.", "lane", lane_names[lane]),
+                  (int64_t)n);
+}
+
+void cw_meter_queued(enum cw_lane lane, size_t n)
+{
+    cw_metric_set(
+        cw_gauge("causeway_jobs_queued", "Accepted requests without a slot.", "lane", lane_names[lane]),
+        (int64_t)n);
+}
+
+void cw_meter_startable(size_t n)
+{
+    cw_metric_set(cw_gauge("causeway_jobs_startable",
+                           "Accepted requests that lack only a slot: what scaling out would help.", NULL,
+                           NULL),
+                  (int64_t)n);
+}
+
+void cw_meter_parked(void)
+{
+    cw_metric_add(
+        cw_counter("causeway_jobs_parked_total", "Requests handed over to another worker.", NULL, NULL), 1);
+}
+
+void cw_meter_deadletter(void)
+{
+    cw_metric_add(
+        cw_counter("causeway_deadletters_total", "Records that could not be read as requests.", NULL, NULL),
+        1);
+}
+
+void cw_meter_lag(int64_t n)
+{
+    cw_metric_set(cw_gauge("causeway_kafka_lag_messages",
+                           "Requests in Kafka that were not read yet; -1 = unknown.", NULL, NULL),
+                  n);
+}

@@ -1,0 +1,215 @@
+#include "worker/engine/publish.h"
+
+#include "common/log.h"
+#include "common/net/loop.h"
+
+#define EVENT_MEM_BYTES ((size_t)4 * 1024 * 1024)
+#define SEND_TRY_MS 30000
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MOST_MS 10000
+#define HEADERS_MAX 32
+
+static int send_to_kafka(void *arg, const struct cw_kafka_record *rec, struct cw_deadline until,
+                         struct cw_err *err)
+{
+    return cw_kafka_send(arg, rec, until, err);
+}
+
+static int post_to_kafka(void *arg, const struct cw_kafka_record *rec, struct cw_err *err)
+{
+    return cw_kafka_post(arg, rec, err);
+}
+
+struct cw_sink cw_sink_of_kafka(struct cw_kafka_out *out)
+{
+    return (struct cw_sink){send_to_kafka, post_to_kafka, out};
+}
+
+/* ---- records --------------------------------------------------------------------------------------------------------- */
+
+static int to_kafka(const char *topic, const struct cw_record_out *rec,
+                    struct cw_kafka_header headers[HEADERS_MAX], struct cw_kafka_record *ret_record)
+{
+    if (rec->header_count > HEADERS_MAX)
+        return -CW_ETOOBIG;
+    for (size_t i = 0; i < rec->header_count; i++)
+        headers[i] = (struct cw_kafka_header){rec->headers[i].name, rec->headers[i].value};
+    *ret_record = (struct cw_kafka_record){
+        .topic = topic,
+        .key = rec->key,
+        .value = rec->value,
+        .headers = headers,
+        .header_count = rec->header_count,
+    };
+    return 0;
+}
+
+/* Only cancellation and what no repetition can mend ends it. */
+static bool is_final(int r)
+{
+    enum cw_class class = cw_err_class_of(r);
+    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ETOOBIG || r == -CW_EINVAL;
+}
+
+static int send_until_acknowledged(const struct cw_publish *p, const char *topic,
+                                   const struct cw_record_out *rec, struct cw_err *err)
+{
+    struct cw_kafka_header headers[HEADERS_MAX];
+    struct cw_kafka_record record;
+    int r = to_kafka(topic, rec, headers, &record);
+    if (r < 0)
+        return cw_err_set(err, r, "too many headers");
+    for (int64_t pause_ms = PAUSE_FIRST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)PAUSE_MOST_MS)) {
+        r = p->sink.send(p->sink.arg, &record, cw_in_ms(SEND_TRY_MS), err);
+        if (r == 0 || is_final(r))
+            return r < 0 ? cw_err_wrap(err, "send to %s", topic) : 0;
+        cw_log_err(CW_WARN, "publish.retry", err);
+        r = cw_sleep(cw_in_ms(cw_random_between(pause_ms / 2, pause_ms)));
+        if (r < 0)
+            return cw_err_set(err, r, "stopped while %s could not be reached", topic);
+    }
+}
+
+/* ---- envelopes ------------------------------------------------------------------------------------------------------- */
+
+static void make_envelope(const struct cw_publish *p, struct cw_voice *voice, struct cw_arena *mem,
+                          struct cw_event *ret_event)
+{
+    char *time = cw_arena_alloc(mem, CW_RFC3339_BYTES);
+    if (time != NULL)
+        cw_rfc3339_format(cw_wall_ms(), time);
+    *ret_event = (struct cw_event){
+        .source = cw_arena_printf(mem, "/causeway/worker/%s", p->worker_id),
+        .subject = voice->req->workspace_id,
+        .time = time,
+        .traceparent = voice->req->event.traceparent,
+        .correlationid = voice->correlation_id,
+        .sequence = cw_event_sequence(mem, voice->epoch, ++voice->number),
+    };
+}
+
+static int encode_progress(const struct cw_publish *p, struct cw_voice *voice,
+                           struct cw_progress_v1 *progress, struct cw_arena *mem,
+                           struct cw_record_out *ret_record, struct cw_err *err)
+{
+    struct cw_event event;
+    make_envelope(p, voice, mem, &event);
+    char *id = cw_arena_alloc(mem, CW_UUID_BYTES);
+    const char *name =
+        cw_arena_printf(mem, "progress:%s:%s:%s", p->worker_id, voice->req->event.id, event.sequence);
+    if (name == NULL || id == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for an event");
+    cw_uuid5(name, strlen(name), id);
+    event.id = id;
+    progress->request_id = voice->req->event.id;
+    progress->request_type = voice->req->event.type;
+    progress->workspace_id = voice->req->workspace_id;
+    int r = cw_progress_encode(progress, &event, voice->req->workspace_key, mem, ret_record, err);
+    return r < 0 ? cw_err_wrap(err, "progress event") : 0;
+}
+
+void cw_publish_progress(const struct cw_publish *p, struct cw_voice *voice, struct cw_progress_v1 *progress)
+{
+    struct cw_err err = {0};
+    struct cw_record_out rec;
+    struct cw_kafka_header headers[HEADERS_MAX];
+    struct cw_kafka_record record;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    int r = cw_arena_new(EVENT_MEM_BYTES, &mem);
+    if (r < 0)
+        return;
+    r = encode_progress(p, voice, progress, mem, &rec, &err);
+    if (r == 0)
+        r = to_kafka(p->topic_progress, &rec, headers, &record);
+    if (r == 0)
+        r = p->sink.post(p->sink.arg, &record, &err);
+    if (r < 0)
+        cw_log_err(CW_WARN, "progress.dropped", &err);
+}
+
+int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voice,
+                               struct cw_progress_v1 *progress, struct cw_err *err)
+{
+    struct cw_record_out rec;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    int r = cw_arena_new(EVENT_MEM_BYTES, &mem);
+    if (r < 0)
+        return cw_err_set(err, r, "no memory for an event");
+    r = encode_progress(p, voice, progress, mem, &rec, err);
+    return r < 0 ? r : send_until_acknowledged(p, p->topic_progress, &rec, err);
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------------------------------- */
+
+/* What a reader can do without, in the order in which it goes. */
+static bool leave_out(struct cw_result_v1 *result, int round)
+{
+    for (size_t i = 0; i < result->step_count; i++) {
+        result->steps[i].found_count = 0;
+        if (round > 0)
+            result->steps[i].changed_count = 0;
+    }
+    if (round > 1)
+        result->evidence.probe_json = NULL;
+    if (round > 2)
+        result->compute_count = result->diagnosis_count = result->problem_count = 0;
+    return round < 4;
+}
+
+int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct cw_result_v1 *result,
+                      struct cw_arena *mem, struct cw_verdict *ret_verdict, struct cw_err *err)
+{
+    struct cw_event event;
+    struct cw_verdict verdict = {.outcome = cw_outcome_names[result->outcome]};
+    char *id = cw_arena_alloc(mem, CW_UUID_BYTES);
+    make_envelope(p, voice, mem, &event);
+    if (id == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
+    cw_result_event_id(voice->req->event.id, id);
+    event.id = id;
+    int r = cw_result_encode(result, &event, voice->req->workspace_key, mem, &verdict.record, err);
+    for (int round = 0; r == -CW_ETOOBIG && leave_out(result, round); round++)
+        r = cw_result_encode(result, &event, voice->req->workspace_key, mem, &verdict.record, err);
+    if (r < 0)
+        return cw_err_wrap(err, "verdict");
+    *ret_verdict = verdict;
+    return 0;
+}
+
+int cw_publish_verdict(const struct cw_publish *p, const char *workspace_key,
+                       const struct cw_verdict *verdict, struct cw_err *err)
+{
+    struct cw_record_out rec = verdict->record;
+    rec.key = cw_str_of(workspace_key);
+    return send_until_acknowledged(p, p->topic_results, &rec, err);
+}
+
+/* ---- dead letters ---------------------------------------------------------------------------------------------------- */
+
+int cw_deadletter_make(const struct cw_publish *p, const struct cw_record_in *rec, const struct cw_err *why,
+                       const struct cw_problems *problems, struct cw_arena *mem,
+                       struct cw_record_out *ret_record, struct cw_err *err)
+{
+    struct cw_deadletter_v1 letter;
+    char *id = cw_arena_alloc(mem, CW_UUID_BYTES), *time = cw_arena_alloc(mem, CW_RFC3339_BYTES);
+    int r = id == NULL || time == NULL ? -CW_ENOMEM : cw_deadletter_of(rec, why, problems, mem, &letter);
+    if (r < 0)
+        return cw_err_set(err, r, "no memory for a dead letter");
+    cw_deadletter_event_id(rec, id);
+    cw_rfc3339_format(cw_wall_ms(), time);
+    const struct cw_event event = {
+        .id = id,
+        .source = cw_arena_printf(mem, "/causeway/worker/%s", p->worker_id),
+        .time = time,
+        .sequence = cw_event_sequence(mem, 0, 1),
+    };
+    struct cw_str key = {NULL, 0};
+    if (rec->key.p != NULL)
+        key = (struct cw_str){cw_arena_memdup(mem, rec->key.p, rec->key.n), rec->key.n};
+    return cw_deadletter_encode(&letter, &event, key, mem, ret_record, err);
+}
+
+int cw_publish_deadletter(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err)
+{
+    return send_until_acknowledged(p, p->topic_deadletter, record, err);
+}

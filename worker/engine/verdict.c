@@ -1,0 +1,133 @@
+/* The one answer to a request, from what its steps left behind. */
+#include "worker/engine/legs.h"
+
+static int64_t count_changes(const struct cw_job *job)
+{
+    int64_t n = 0;
+    for (size_t i = 0; job->steps != NULL && i < job->plan->step_count; i++)
+        n += (int64_t)job->steps[i].record.changed_count;
+    return n;
+}
+
+static bool is_worth_telling(const struct cw_job_step *s)
+{
+    return s->is_done || s->is_failed || s->is_undone || s->record.changed_count > 0;
+}
+
+static int outcome_of_step(const struct cw_job_step *s)
+{
+    if (s->is_undone)
+        return CW_STEP_OUTCOME_UNDONE;
+    if (s->is_done && !s->is_failed)
+        return s->record.outcome;
+    return CW_STEP_OUTCOME_FAILED;
+}
+
+static int add_steps(struct cw_job *job, struct cw_result_v1 *result)
+{
+    if (job->steps == NULL)
+        return 0;
+    result->steps = cw_arena_alloc_array(job->run_mem, job->plan->step_count, sizeof *result->steps);
+    if (result->steps == NULL)
+        return -CW_ENOMEM;
+    for (size_t i = 0; i < job->plan->step_count; i++) {
+        const struct cw_job_step *s = &job->steps[i];
+        if (!is_worth_telling(s))
+            continue;
+        result->steps[result->step_count++] = (struct cw_step_result_v1){
+            .name = s->def->name,
+            .outcome = outcome_of_step(s),
+            .found = s->record.found,
+            .found_count = s->record.found_count,
+            .changed = s->record.changed,
+            .changed_count = s->record.changed_count,
+            .duration_ms = s->record.duration_ms,
+            .attempts = s->record.attempts,
+        };
+        result->calls.reads += s->record.calls.reads;
+        result->calls.writes += s->record.calls.writes;
+        result->calls.deletes += s->record.calls.deletes;
+    }
+    return 0;
+}
+
+static void set_error(const struct cw_job *job, struct cw_result_v1 *result)
+{
+    const struct cw_failure_record *f = &job->failure;
+    result->error = (struct cw_error_v1){f->class, f->code, f->message, f->remedy, f->correlation_id};
+}
+
+static void set_proof_error(const struct cw_job *job, struct cw_result_v1 *result)
+{
+    const struct cw_proof_error_v1 *e = &job->facts.proof_error;
+    result->error = (struct cw_error_v1){
+        .class = cw_class_name(CW_CLASS_MISCONFIGURED),
+        .code = e->code,
+        .message = e->message,
+        .remedy = e->remedy,
+        .correlation_id = job->call_correlation_id,
+    };
+}
+
+static const char *summary_of(struct cw_job *job, const struct cw_result_v1 *result)
+{
+    struct cw_arena *mem = job->run_mem;
+    const char *kind = cw_request_kind_name(job->req.kind);
+    switch ((enum cw_outcome)result->outcome) {
+    case CW_OUTCOME_SUCCEEDED:
+        if (job->kind == CW_JOB_CANCEL)
+            return "the request was cancelled";
+        return cw_arena_printf(mem, "%s succeeded with %lld change%s", kind, (long long)result->changes,
+                               result->changes == 1 ? "" : "s");
+    case CW_OUTCOME_PLANNED:
+        return cw_arena_printf(mem, "%s would make %lld change%s; nothing was written", kind,
+                               (long long)result->would_change, result->would_change == 1 ? "" : "s");
+    case CW_OUTCOME_REJECTED:
+        return cw_arena_printf(mem, "%s was rejected: %s", kind, result->error.message);
+    case CW_OUTCOME_CANCELLED:
+        return cw_arena_printf(mem, "%s was cancelled", kind);
+    default:
+        if (job->failure.step == NULL)
+            return cw_arena_printf(mem, "%s failed: %s", kind, result->error.message);
+        return cw_arena_printf(mem, "%s failed in %s: %s", kind, job->failure.step, result->error.message);
+    }
+}
+
+static void set_outcome(struct cw_job *job, struct cw_result_v1 *result)
+{
+    if (job->has_failure) {
+        result->outcome = job->failure.outcome;
+        set_error(job, result);
+    } else if (job->facts.proof_error.code != NULL) {
+        result->outcome = CW_OUTCOME_FAILED;
+        set_proof_error(job, result);
+    } else
+        result->outcome =
+            job->kind == CW_JOB_PLAN && cw_job_is_plan_only(job) ? CW_OUTCOME_PLANNED : CW_OUTCOME_SUCCEEDED;
+}
+
+int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, struct cw_err *err)
+{
+    int64_t now = cw_wall_ms();
+    struct cw_result_v1 result = {
+        .request_id = job->req.event.id,
+        .request_type = job->req.event.type,
+        .workspace_id = job->req.workspace_id,
+        .started_at = job->accepted_wall_ms,
+        .finished_at = now,
+        .duration_ms = CW_MAX(now - job->accepted_wall_ms, INT64_C(0)),
+        .worker = job->parts->publish.worker_id,
+        .plan_version = job->plan == NULL ? 0 : job->plan->version,
+    };
+    int r = add_steps(job, &result);
+    if (r == 0)
+        r = cw_result_from_facts(&result, &job->facts, job->run_mem);
+    if (r == 0 && job->problems.count > 0)
+        r = cw_problems_v1_of(&job->problems, job->run_mem, &result.problems, &result.problem_count);
+    if (r < 0)
+        return cw_err_set(err, r, "no memory for a verdict");
+    *(cw_job_is_plan_only(job) ? &result.would_change : &result.changes) = count_changes(job);
+    set_outcome(job, &result);
+    result.summary = summary_of(job, &result);
+    return cw_verdict_encode(&job->parts->publish, &job->voice, &result, job->run_mem, ret_verdict, err);
+}

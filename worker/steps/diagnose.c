@@ -1,0 +1,37 @@
+/* diagnose: why the proof failed: ranked causes, each with its evidence and repair.
+ * Reads: workspace, endpoints, zones, VNet, NSGs, routes.  Writes: nothing.  Source: reference "Private Link diagnosis". */
+#include "worker/steps/diagnosis.h"
+#include "worker/steps/plans.h"
+
+static bool when(const struct cw_request *req, const struct cw_facts *facts)
+{
+    (void)req;
+    return facts->proof_error.code != NULL;
+}
+
+static int run(struct cw_step_ctx *c, struct cw_err *err)
+{
+    struct cw_readings *readings = cw_arena_alloc(c->call.mem, sizeof *readings);
+    struct cw_findings *findings = cw_arena_alloc(c->call.mem, sizeof *findings);
+    if (readings == NULL || findings == NULL)
+        return cw_err_set(err, CW_ENOMEM, "diagnosis");
+    int r = cw_diagnosis_collect(c, readings, findings, err);
+    if (r < 0)
+        return cw_err_wrap(err, "diagnosis");
+    cw_diagnosis_judge(c, readings, findings);
+    cw_findings_rank(findings);
+    c->out->diagnosis = findings->items;
+    c->out->diagnosis_count = findings->count;
+    for (size_t i = 0; i < findings->count; i++)
+        cw_step_found(c, "%s: %s", cw_cause_names[findings->items[i].cause], findings->items[i].message);
+    return 0;
+}
+
+const struct cw_step cw_step_diagnose = {
+    .name = "diagnose",
+    .kind = CW_STEP_READ,
+    .timeout_ms = INT64_C(15) * 60 * 1000,
+    .retry = {.attempts = 5, .base_ms = 2000, .cap_ms = 60000},
+    .when = when,
+    .run = run,
+};

@@ -1,0 +1,144 @@
+/* ensure_private_dns: a private zone linked to the workspace's VNet, with the endpoint's records.
+ * A VNet can be linked to one zone of a name: an existing link decides.  Writes: zone, link, zone group, in China the record.
+ * Source: guide, option 2 step 2; "Azure Private Endpoint DNS integration". */
+#include "common/azure/privatedns.h"
+#include "common/azure/workspace.h"
+#include "worker/steps/plans.h"
+
+#define RECORD_TTL_S 10
+
+static int choose_zone_name(struct cw_step_ctx *c, const char **ret_name, struct cw_err *err)
+{
+    if (c->facts->workspace_url == NULL) {
+        *ret_name = c->svc->cloud->private_zone;
+        return 0;
+    }
+    int r =
+        cw_workspace_zone_name(c->svc->arm, &c->call, c->req->workspace_id, CW_GROUP_UI_API, ret_name, err);
+    return r < 0 ? cw_err_wrap(err, "zone name") : 0;
+}
+
+static int choose_zone(struct cw_step_ctx *c, const char *name, const char **ret_zone, struct cw_err *err)
+{
+    const char *asked = c->req->private_dns.zone_id;
+    const char *linked = NULL;
+    const char *link = NULL;
+    if (asked != NULL && !cw_z_eq_nocase(cw_armid_name(asked), name)) {
+        (void)cw_err_set(err, CW_EREJECTED, "privateDns.zoneId names zone %s, the workspace needs %s",
+                         cw_armid_name(asked), name);
+        cw_err_remedy(err, "name a zone called %s, or leave privateDns out", name);
+        return -CW_EREJECTED;
+    }
+    int r = cw_privatedns_find_linked_zone(c->svc->arm, &c->call, c->req->subscription_id, name,
+                                           c->facts->vnet_id, &linked, &link, err);
+    if (r < 0)
+        return cw_err_wrap(err, "look for a linked zone");
+    if (linked != NULL && asked != NULL && !cw_armid_eq(linked, asked)) {
+        (void)cw_err_set(err, CW_EREJECTED, "the VNet is already linked to another zone of this name: %s",
+                         linked);
+        cw_err_remedy(err, "name that zone in privateDns.zoneId, or remove its link first");
+        return -CW_EREJECTED;
+    }
+    if (linked != NULL)
+        cw_step_found(c, "the VNet is linked to zone %s", linked);
+    *ret_zone = linked != NULL ? linked
+                : asked != NULL
+                    ? asked
+                    : cw_armid_resource(c->call.mem, c->req->subscription_id, c->req->resource_group,
+                                        "Microsoft.Network/privateDnsZones", name);
+    return *ret_zone == NULL ? cw_err_set(err, CW_ENOMEM, "zone") : 0;
+}
+
+static int ensure_zone_and_link(struct cw_step_ctx *c, const char *zone, struct cw_err *err)
+{
+    struct cw_ensured done;
+    const char *link = NULL;
+    int r = cw_privatedns_ensure_zone(c->svc->arm, &c->call, zone, cw_step_tags(c), &done, err);
+    if (r < 0)
+        return cw_err_wrap(err, "private DNS zone");
+    cw_step_ensured(c, &done, "private DNS zone");
+    const char *link_name = cw_arena_printf(c->call.mem, "%s-link", cw_armid_name(c->facts->vnet_id));
+    r = cw_privatedns_ensure_link(c->svc->arm, &c->call, zone, link_name, c->facts->vnet_id, cw_step_tags(c),
+                                  &done, &link, err);
+    if (r < 0)
+        return cw_err_wrap(err, "link of the zone to the VNet");
+    cw_step_ensured(c, &done, "link of the zone to the VNet");
+    c->out->link_id = link;
+    return 0;
+}
+
+/* In Azure China endpoints may carry no names, and the platform then writes no record: it is written here. */
+static int ensure_record(struct cw_step_ctx *c, const char *zone, const char *name, struct cw_err *err)
+{
+    const char *const addresses[] = {c->facts->endpoint_address};
+    struct cw_dns_record record;
+    struct cw_ensured done;
+    int r = cw_privatedns_get_record(c->svc->arm, &c->call, zone, name, &record, err);
+    if (r < 0 && r != -CW_ENOTFOUND)
+        return cw_err_wrap(err, "record %s", name);
+    if (r == 0 && record.address_count == 1 && cw_z_eq(record.addresses[0], addresses[0])) {
+        cw_step_found(c, "record %s points at %s", name, addresses[0]);
+        return 0;
+    }
+    if (r == 0) {
+        (void)cw_err_set(err, CW_EMISCONFIGURED, "record %s points at %s, the endpoint has %s", name,
+                         record.address_count > 0 ? record.addresses[0] : "nothing", addresses[0]);
+        cw_err_remedy(err, "remove the record if nothing else uses it, then send the request again");
+        return -CW_EMISCONFIGURED;
+    }
+    r = cw_privatedns_ensure_record(c->svc->arm, &c->call, zone, name, addresses, 1, RECORD_TTL_S, &done,
+                                    err);
+    if (r < 0)
+        return cw_err_wrap(err, "record %s", name);
+    cw_step_ensured(c, &done, "A record");
+    return 0;
+}
+
+static int ensure_group_and_record(struct cw_step_ctx *c, const char *zone, struct cw_err *err)
+{
+    struct cw_ensured done;
+    struct cw_zone_group group;
+    int r =
+        cw_network_ensure_zone_group(c->svc->arm, &c->call, c->facts->endpoint_id, zone, &done, &group, err);
+    if (r < 0)
+        return cw_err_wrap(err, "zone group of the endpoint");
+    cw_step_ensured(c, &done, "zone group of the endpoint");
+    if (c->call.plan_only)
+        return 0;
+    const char *name = cw_cloud_record_name(c->svc->cloud, c->facts->workspace_url, c->call.mem);
+    if (name == NULL)
+        return cw_err_set(err, CW_EPROTO, "workspace URL %s is not of this cloud", c->facts->workspace_url);
+    c->out->record_name = name;
+    return ensure_record(c, zone, name, err);
+}
+
+static int run(struct cw_step_ctx *c, struct cw_err *err)
+{
+    const char *name = NULL;
+    const char *zone = NULL;
+    int r = cw_step_lock(c, c->facts->vnet_id, err);
+    if (r == 0)
+        r = choose_zone_name(c, &name, err);
+    if (r == 0)
+        r = choose_zone(c, name, &zone, err);
+    if (r == 0)
+        r = ensure_zone_and_link(c, zone, err);
+    if (r < 0)
+        return r;
+    c->out->zone_id = zone;
+    c->out->zone_name = name;
+    if (c->facts->endpoint_id == NULL) {
+        cw_step_changed(c, "would create the endpoint's zone group and record");
+        return 0;
+    }
+    return ensure_group_and_record(c, zone, err);
+}
+
+const struct cw_step cw_step_ensure_private_dns = {
+    .name = "ensure_private_dns",
+    .kind = CW_STEP_IDEMPOTENT,
+    .timeout_ms = INT64_C(30) * 60 * 1000,
+    .retry = {.attempts = 8, .base_ms = 3000, .cap_ms = 60000},
+    .in_plan = true,
+    .run = run,
+};

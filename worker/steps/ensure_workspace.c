@@ -1,0 +1,128 @@
+/* ensure_workspace: created, or its networking settings updated; complete with URL and id, its subnets settled.
+ * Writes: the workspace.  Undo (migrate): the rules as they were, while there is no private way.  Source: guide, option 1 step 3, option 2 step 1; Microsoft.Databricks 2024-05-01. */
+#include "common/azure/network.h"
+#include "common/azure/workspace.h"
+#include "worker/steps/compute_facts.h"
+#include "worker/steps/plans.h"
+
+static void record(struct cw_step_ctx *c, const struct cw_workspace *ws)
+{
+    c->out->workspace_url = ws->workspace_url;
+    c->out->workspace_numeric_id = ws->numeric_id;
+    c->out->sku = ws->sku;
+    c->out->managed_group = ws->managed_group_id == NULL ? NULL : cw_armid_name(ws->managed_group_id);
+    c->out->required_nsg_rules = ws->required_nsg_rules;
+    c->out->public_network_access = ws->public_network_access;
+    c->out->no_public_ip = ws->no_public_ip == CW_YES  ? CW_TRI_YES
+                           : ws->no_public_ip == CW_NO ? CW_TRI_NO
+                                                       : CW_TRI_UNKNOWN;
+    if (ws->workspace_url != NULL)
+        cw_step_found(c, "workspace URL %s", ws->workspace_url);
+}
+
+static int create(struct cw_step_ctx *c, struct cw_ensured *done, struct cw_workspace *ws, struct cw_err *err)
+{
+    const struct cw_workspace_goal goal = {
+        .id = c->req->workspace_id,
+        .location = c->facts->location,
+        .managed_group_id =
+            cw_armid_group(c->call.mem, c->req->subscription_id, c->req->provision->managed_resource_group),
+        .vnet_id = c->facts->vnet_id,
+        .host_subnet = c->facts->host_subnet,
+        .container_subnet = c->facts->container_subnet,
+        .public_network_access = "Enabled",
+        .required_nsg_rules = CW_NSG_RULES_NONE,
+        .tags = cw_step_tags(c),
+    };
+    return cw_workspace_ensure(c->svc->arm, &c->call, &goal, done, ws, err);
+}
+
+/* Stopping is no lock: what woke up since is looked for immediately before the update. */
+static int stop_what_woke_up(struct cw_step_ctx *c, struct cw_err *err)
+{
+    const struct cw_target target = cw_step_target(c);
+    struct cw_compute_list list;
+    int r = cw_compute_list(c->svc->databricks, &c->call, &target, CW_VERIFY_CLUSTER_PREFIX, &list, err);
+    if (r < 0)
+        return cw_err_wrap(err, "list compute");
+    if (list.blocking_count == 0)
+        return 0;
+    if (c->req->options.stop_compute != CW_STOP_COMPUTE_ALLOW)
+        return cw_compute_refuse(&list, err);
+    return cw_compute_stop_and_record(c, &list, err);
+}
+
+/* An update that was begun before a crash is waited for first: while it runs, the workspace's own API answers nothing. */
+static int update(struct cw_step_ctx *c, struct cw_ensured *done, struct cw_workspace *ws, struct cw_err *err)
+{
+    int r = 0;
+    if (cw_compute_update_needed(c->facts) && !c->call.plan_only) {
+        r = cw_compute_wait_settled(c, ws, err);
+        bool is_done =
+            r == 0 && cw_z_eq(ws->required_nsg_rules, CW_NSG_RULES_NONE) && ws->no_public_ip == CW_YES;
+        if (r == 0 && !is_done)
+            r = stop_what_woke_up(c, err);
+    }
+    if (r < 0)
+        return r;
+    return cw_workspace_update_network(c->svc->arm, &c->call, c->req->workspace_id, CW_NSG_RULES_NONE, NULL,
+                                       CW_YES, done, ws, err);
+}
+
+static int run(struct cw_step_ctx *c, struct cw_err *err)
+{
+    struct cw_ensured done = {0};
+    struct cw_workspace ws = {0};
+    struct cw_vnet vnet;
+    int r = cw_step_lock(c, c->facts->vnet_id, err);
+    if (r < 0)
+        return r;
+    r = c->req->provision != NULL ? create(c, &done, &ws, err) : update(c, &done, &ws, err);
+    if (r < 0)
+        return cw_err_wrap(err, "workspace %s", c->req->workspace_name);
+    cw_step_ensured(c, &done, "workspace");
+    record(c, &ws);
+    if (c->call.plan_only)
+        return 0;
+    if (c->req->provision != NULL)
+        c->out->workspace_existed = done.effect == CW_EFFECT_CREATED ? CW_TRI_NO : CW_TRI_YES;
+    r = cw_network_wait_vnet(c->svc->arm, &c->call, c->facts->vnet_id, &vnet, err);
+    return r < 0 ? cw_err_wrap(err, "wait for the VNet's subnets") : 0;
+}
+
+/* Under the new rules and without a complete private way no cluster starts: what was there before is put back, so that the
+ * compute that was stopped can run. */
+static int undo(struct cw_step_ctx *c, struct cw_err *err)
+{
+    const char *before = c->facts->settings_before.required_nsg_rules;
+    bool is_complete = c->facts->endpoint_address != NULL && c->facts->record_name != NULL;
+    struct cw_ensured done = {0};
+    struct cw_workspace ws;
+    struct cw_vnet vnet;
+    if (c->req->migrate == NULL || before == NULL || cw_z_eq(before, CW_NSG_RULES_NONE) || is_complete)
+        return 0;
+    int r = cw_step_lock(c, c->facts->vnet_id, err);
+    if (r == 0)
+        r = cw_compute_wait_settled(c, &ws, err);
+    if (r < 0 || !cw_z_eq(ws.required_nsg_rules, CW_NSG_RULES_NONE))
+        return r;
+    r = cw_workspace_update_network(c->svc->arm, &c->call, c->req->workspace_id, before, NULL, CW_UNKNOWN,
+                                    &done, &ws, err);
+    if (r == 0)
+        r = cw_network_wait_vnet(c->svc->arm, &c->call, c->facts->vnet_id, &vnet, err);
+    if (r < 0)
+        return cw_err_wrap(err, "put required NSG rules back to %s", before);
+    cw_step_changed(
+        c, "required NSG rules are %s again: without its endpoint and record no cluster could start", before);
+    return 0;
+}
+
+const struct cw_step cw_step_ensure_workspace = {
+    .name = "ensure_workspace",
+    .kind = CW_STEP_IDEMPOTENT,
+    .timeout_ms = INT64_C(90) * 60 * 1000,
+    .retry = {.attempts = 4, .base_ms = 15000, .cap_ms = 120000},
+    .in_plan = true,
+    .run = run,
+    .undo = undo,
+};

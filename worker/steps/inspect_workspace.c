@@ -1,0 +1,84 @@
+/* inspect_workspace: can the existing workspace have a private back-end connection? Records how it is now.
+ * Reads: workspace.  Writes: nothing.  Source: Microsoft's guide, "Requirements". */
+#include "common/azure/workspace.h"
+#include "worker/steps/plans.h"
+
+static int refuse(struct cw_err *err, const char *remedy, const char *fmt, const char *value)
+{
+    CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
+    cw_buf_add_z(&text, fmt);
+    if (value != NULL)
+        cw_buf_addf(&text, " (%s)", value);
+    (void)cw_err_set(err, CW_EREJECTED, "%s", cw_buf_z(&text));
+    cw_err_remedy(err, "%s", remedy);
+    return -CW_EREJECTED;
+}
+
+static int check_eligible(const struct cw_step_ctx *c, const struct cw_workspace *ws, struct cw_err *err)
+{
+    if (!cw_z_eq_nocase(ws->sku, "premium"))
+        return refuse(err, "upgrade the workspace to the Premium plan, then send the request again",
+                      "the workspace is not on the Premium plan", ws->sku);
+    if (ws->vnet_id == NULL)
+        return refuse(
+            err,
+            "move the workspace into your own VNet (VNet injection) or create a new one with a provision request",
+            "the workspace is not VNet-injected: it lives in a VNet that Azure Databricks manages", NULL);
+    if (ws->no_public_ip != CW_YES && c->req->kind == CW_REQUEST_VERIFY)
+        return refuse(
+            err, "send a migrate request, which enables secure cluster connectivity",
+            "the workspace's clusters have public IP addresses (secure cluster connectivity is off)", NULL);
+    return 0;
+}
+
+static void record(struct cw_step_ctx *c, const struct cw_workspace *ws)
+{
+    struct cw_facts *out = c->out;
+    out->location = ws->location;
+    out->sku = ws->sku;
+    out->vnet_id = ws->vnet_id;
+    out->host_subnet = ws->host_subnet;
+    out->container_subnet = ws->container_subnet;
+    out->workspace_url = ws->workspace_url;
+    out->workspace_numeric_id = ws->numeric_id;
+    out->managed_group = ws->managed_group_id == NULL ? NULL : cw_armid_name(ws->managed_group_id);
+    out->required_nsg_rules = ws->required_nsg_rules;
+    out->public_network_access = ws->public_network_access;
+    out->no_public_ip = ws->no_public_ip == CW_YES  ? CW_TRI_YES
+                        : ws->no_public_ip == CW_NO ? CW_TRI_NO
+                                                    : CW_TRI_UNKNOWN;
+    out->workspace_existed = CW_TRI_YES;
+    out->settings_before = (struct cw_settings_v1){.required_nsg_rules = ws->required_nsg_rules,
+                                                   .public_network_access = ws->public_network_access};
+    cw_step_found(c, "workspace %s (%s) in VNet %s, required NSG rules %s", ws->name, ws->workspace_url,
+                  cw_armid_name(ws->vnet_id),
+                  ws->required_nsg_rules == NULL ? "unset" : ws->required_nsg_rules);
+}
+
+static int run(struct cw_step_ctx *c, struct cw_err *err)
+{
+    struct cw_workspace ws;
+    int r = cw_workspace_get(c->svc->arm, &c->call, c->req->workspace_id, &ws, err);
+    if (r == -CW_ENOTFOUND)
+        return refuse(err, "is the id right? a new workspace needs a provision request",
+                      "there is no such workspace", NULL);
+    if (r < 0)
+        return cw_err_wrap(err, "read workspace");
+    r = check_eligible(c, &ws, err);
+    if (r < 0)
+        return r;
+    r = cw_workspace_wait(c->svc->arm, &c->call, c->req->workspace_id, &ws, err);
+    if (r < 0)
+        return cw_err_wrap(err, "wait for workspace");
+    record(c, &ws);
+    return 0;
+}
+
+const struct cw_step cw_step_inspect_workspace = {
+    .name = "inspect_workspace",
+    .kind = CW_STEP_READ,
+    .timeout_ms = INT64_C(30) * 60 * 1000,
+    .retry = {.attempts = 5, .base_ms = 1000, .cap_ms = 30000},
+    .in_plan = true,
+    .run = run,
+};

@@ -1,0 +1,54 @@
+#include "worker/steps/plans.h"
+
+static const struct cw_step *const provision_steps[] = {
+    &cw_step_check_request,
+    &cw_step_ensure_resource_group,
+    &cw_step_ensure_network,
+    &cw_step_ensure_workspace,
+    &cw_step_ensure_private_endpoint,
+    &cw_step_ensure_private_dns,
+    &cw_step_ensure_browser_authentication,
+    &cw_step_verify_dns,
+    &cw_step_launch_cluster,
+    &cw_step_run_probe,
+    &cw_step_diagnose,
+    &cw_step_remove_cluster,
+};
+
+/* The inventory comes before the first write: a request that may not stop compute is refused with nothing changed. */
+static const struct cw_step *const migrate_steps[] = {
+    &cw_step_check_request,
+    &cw_step_inspect_workspace,
+    &cw_step_inventory_compute,
+    &cw_step_ensure_network,
+    &cw_step_stop_compute,
+    &cw_step_ensure_workspace,
+    &cw_step_ensure_private_endpoint,
+    &cw_step_ensure_private_dns,
+    &cw_step_ensure_browser_authentication,
+    &cw_step_verify_dns,
+    &cw_step_launch_cluster,
+    &cw_step_run_probe,
+    &cw_step_diagnose,
+    &cw_step_remove_cluster,
+    &cw_step_start_compute,
+};
+
+static const struct cw_step *const verify_steps[] = {
+    &cw_step_check_request, &cw_step_inspect_workspace, &cw_step_verify_dns,     &cw_step_launch_cluster,
+    &cw_step_run_probe,     &cw_step_diagnose,          &cw_step_remove_cluster,
+};
+
+static const struct cw_plan plans[] = {
+    {CW_REQUEST_PROVISION, 1, provision_steps, CW_ARRAY_LEN(provision_steps)},
+    {CW_REQUEST_MIGRATE, 1, migrate_steps, CW_ARRAY_LEN(migrate_steps)},
+    {CW_REQUEST_VERIFY, 1, verify_steps, CW_ARRAY_LEN(verify_steps)},
+};
+
+const struct cw_plan *cw_plan_of(enum cw_request_kind kind)
+{
+    for (size_t i = 0; i < CW_ARRAY_LEN(plans); i++)
+        if (plans[i].kind == kind)
+            return &plans[i];
+    return NULL;
+}

@@ -1,0 +1,50 @@
+/* run_probe: on the cluster, the workspace's name resolves to the endpoint's address, TLS reaches it, a query returns its rows.
+ * Writes: an execution context, which is destroyed.  Source: guide, "run a simple query or notebook command to fully confirm". */
+#include "worker/steps/plans.h"
+#include "worker/steps/probe_script.h"
+
+#define STEP "run_probe"
+
+static bool when(const struct cw_request *req, const struct cw_facts *facts)
+{
+    (void)req;
+    return facts->cluster_id != NULL && facts->proof_error.code == NULL;
+}
+
+static int run(struct cw_step_ctx *c, struct cw_err *err)
+{
+    const struct cw_target target = cw_step_target(c);
+    const struct cw_probe_question question = {
+        .host = c->facts->workspace_url,
+        .address = c->facts->endpoint_address,
+        .zone = c->facts->zone_name,
+    };
+    struct cw_probe_v1 probe = {0};
+    const char *output = NULL;
+    const char *source = cw_probe_source(&question, c->call.mem);
+    if (source == NULL)
+        return cw_err_set(err, CW_ENOMEM, "probe");
+    int r = cw_databricks_run_command(c->svc->databricks, &c->call, &target, c->facts->cluster_id, "python",
+                                      source, &output, err);
+    if (r < 0)
+        return cw_err_wrap(err, "run the probe on cluster %s", c->facts->cluster_id);
+    r = cw_probe_read(output, c->call.mem, &probe, &c->out->probe_json, err);
+    if (r < 0)
+        return r;
+    const char *why_not = cw_probe_judge(&probe, &question, c->call.mem);
+    if (why_not != NULL)
+        return cw_step_proof_failed(c, STEP, CW_EMISCONFIGURED, "see the diagnosis", "%s", why_not);
+    cw_step_found(
+        c, "on the node, %s resolves to %s and answers over TLS (HTTP %lld); a query returned its rows",
+        question.host, question.address, (long long)probe.http.status);
+    return 0;
+}
+
+const struct cw_step cw_step_run_probe = {
+    .name = STEP,
+    .kind = CW_STEP_IDEMPOTENT,
+    .timeout_ms = INT64_C(20) * 60 * 1000,
+    .retry = {.attempts = 8, .base_ms = 3000, .cap_ms = 60000},
+    .when = when,
+    .run = run,
+};

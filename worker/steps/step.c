@@ -1,0 +1,86 @@
+#include "worker/steps/step.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define SENTENCE_BYTES_MAX 1024
+
+static void tell(void (*fn)(void *arg, const char *text), void *arg, const char *fmt, va_list args)
+    CW_PRINTF(3, 0);
+static void tell(void (*fn)(void *arg, const char *text), void *arg, const char *fmt, va_list args)
+{
+    char text[SENTENCE_BYTES_MAX];
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    fn(arg, text);
+}
+
+void cw_step_found(struct cw_step_ctx *c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    tell(c->ops->found, c->ops_arg, fmt, args);
+    va_end(args);
+}
+
+void cw_step_changed(struct cw_step_ctx *c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    tell(c->ops->changed, c->ops_arg, fmt, args);
+    va_end(args);
+}
+
+int cw_step_lock(struct cw_step_ctx *c, const char *resource_id, struct cw_err *err)
+{
+    return c->call.plan_only ? 0 : c->ops->lock(c->ops_arg, resource_id, err);
+}
+
+int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, const char *remedy,
+                         const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    c->out->proof_error = (struct cw_proof_error_v1){
+        .step = step,
+        .code = cw_err_name(code),
+        .message = cw_arena_vprintf(c->call.mem, fmt, args),
+        .remedy = cw_step_copy(c, remedy),
+    };
+    va_end(args);
+    if (c->out->proof_error.message == NULL)
+        return -CW_ENOMEM;
+    cw_step_found(c, "%s", c->out->proof_error.message);
+    return 0;
+}
+
+void cw_step_ensured(struct cw_step_ctx *c, const struct cw_ensured *ensured, const char *what)
+{
+    if (!cw_effect_is_change(ensured->effect))
+        cw_step_found(c, "%s is as it should be", what);
+    else if (ensured->difference != NULL)
+        cw_step_changed(c, "%s: %s (%s)", what, cw_effect_name(ensured->effect), ensured->difference);
+    else
+        cw_step_changed(c, "%s: %s", what, cw_effect_name(ensured->effect));
+}
+
+struct cw_target cw_step_target(const struct cw_step_ctx *c)
+{
+    return (struct cw_target){.workspace_url = c->facts->workspace_url, .workspace_id = c->req->workspace_id};
+}
+
+struct cw_tags cw_step_tags(struct cw_step_ctx *c)
+{
+    size_t own = c->req->provision == NULL ? 0 : c->req->provision->tag_count;
+    struct cw_tag *items = cw_arena_alloc_array(c->call.mem, own + 1, sizeof *items);
+    if (items == NULL)
+        return (struct cw_tags){0};
+    for (size_t i = 0; i < own; i++)
+        items[i] = (struct cw_tag){c->req->provision->tags[i].name, c->req->provision->tags[i].value};
+    items[own] = (struct cw_tag){"causeway-request", c->req->event.id};
+    return (struct cw_tags){items, own + 1};
+}
+
+char *cw_step_copy(struct cw_step_ctx *c, const char *z)
+{
+    return cw_arena_strdup(c->call.mem, z);
+}
