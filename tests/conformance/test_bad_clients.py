@@ -49,10 +49,14 @@ def token(audience):
 
 def headers(host):
     """With a token that the host takes."""
-    if host not in sim.tokens:
-        is_arm = host == sim.ready["armHost"]
-        sim.tokens[host] = token(f"https://{host}" if is_arm else DATABRICKS_APP)
-    return {"Host": host, "Authorization": "Bearer " + sim.tokens[host], "Content-Type": "application/json"}
+    arm = sim.ready["armHost"]
+    for one in (arm, host):
+        if one not in sim.tokens:
+            sim.tokens[one] = token(f"https://{one}" if one == arm else DATABRICKS_APP)
+    common = {"Host": host, "Authorization": "Bearer " + sim.tokens[host], "Content-Type": "application/json"}
+    if host == arm:
+        return common
+    return {**common, "X-Databricks-Azure-SP-Management-Token": sim.tokens[arm], "X-Databricks-Azure-Workspace-Resource-Id": WORKSPACE}
 
 
 def ask(method, target, body=None, host=None, c=None, **more):
@@ -78,7 +82,7 @@ def raw_exchange(data, read_seconds=3):
         got = b""
         try:
             s.sendall(data)
-            s.shutdown(socket.SHUT_WR)
+            socket.socket.shutdown(s, socket.SHUT_WR)  # SSLSocket.shutdown() would end decryption of the answer, too
             while len(got) < 1 << 20:
                 more = s.recv(65536)
                 if not more:
@@ -269,7 +273,9 @@ def fuzz(seed, requests, host, count):
         except (OSError, http.client.HTTPException) as problem:
             raise AssertionError(f"{problem!r} for {method} {target} {data[:1500]}") from problem
         statuses[status] = statuses.get(status, 0) + 1
-        assert status < 500, (status, method, target, data[:1500], answer[:500])
+        # API 1.2 answers 500 with the name of an exception when a cluster, context or command is not there.
+        is_named = status == 500 and "/api/1.2/" in target and (b"Exception" in answer or b"NotFound" in answer)
+        assert status < 500 or is_named, (status, method, target, data[:1500], answer[:500])
         if answer[:1] in (b"{", b"["):
             json.loads(answer)
         if r.randrange(25) == 0:

@@ -122,13 +122,54 @@ void sim_exchanges_resume_all(struct sim *sim)
 
 /* ---- the request's way in ------------------------------------------------------------------------------------------ */
 
+static void free_exchange(struct sim_exchange *x)
+{
+    if (x == NULL)
+        return;
+    az_response_fini(&x->res);
+    free(x->body);
+    free(x->target);
+    free(x);
+}
+
+/* Of each connection: the exchange that on_access() has not seen. libmicrohttpd tells nobody when it refuses one by itself. */
+static struct sim_exchange **unseen_exchange(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void forget_unseen(struct MHD_Connection *connection)
+{
+    struct sim_exchange **unseen = unseen_exchange(connection);
+    if (unseen != NULL)
+        *unseen = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct sim_exchange **unseen = *socket_context;
+    (void)cls;
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = calloc(1, sizeof *unseen);
+        return;
+    }
+    if (unseen != NULL)
+        free_exchange(*unseen);
+    free(unseen);
+    *socket_context = NULL;
+}
+
 /* Called with the request line as it came; what it answers becomes the request's context. */
 static void *begin_exchange(void *cls, const char *uri, struct MHD_Connection *connection)
 {
     struct sim_front *front = cls;
-    struct sim_exchange *x = calloc(1, sizeof *x);
-    if (x == NULL)
+    struct sim_exchange *x = calloc(1, sizeof *x), **unseen = unseen_exchange(connection);
+    if (x == NULL || unseen == NULL) {
+        free(x);
         return NULL;
+    }
     if (strncasecmp(uri, "http://", 7) == 0 || strncasecmp(uri, "https://", 8) == 0) {
         uri = strstr(uri, "//") + 2;
         uri += strcspn(uri, "/?");
@@ -137,10 +178,13 @@ static void *begin_exchange(void *cls, const char *uri, struct MHD_Connection *c
     x->connection = connection;
     x->started_ms = sim_now(front->sim);
     x->target = strdup(*uri != '\0' ? uri : "/");
-    if (x->target != NULL)
-        return x;
-    free(x);
-    return NULL;
+    if (x->target == NULL) {
+        free_exchange(x);
+        return NULL;
+    }
+    free_exchange(*unseen);
+    *unseen = x;
+    return x;
 }
 
 static void log_exchange(const struct sim_exchange *x)
@@ -166,19 +210,17 @@ static void end_exchange(void *cls, struct MHD_Connection *connection, void **co
 {
     struct sim_exchange *x = *con_cls;
     (void)cls;
-    (void)connection;
     *con_cls = NULL;
     if (x == NULL)
         return;
+    if (x->method == NULL)
+        forget_unseen(connection);
     if (x->heap_at != 0)
         heap_remove(x->front->sim, x);
     x->is_cut = x->is_cut || why != MHD_REQUEST_TERMINATED_COMPLETED_OK;
     log_exchange(x);
     sim_record_exchange(x);
-    az_response_fini(&x->res);
-    free(x->body);
-    free(x->target);
-    free(x);
+    free_exchange(x);
 }
 
 static void read_host(struct sim_exchange *x)
@@ -212,10 +254,14 @@ static bool take_body(struct sim_exchange *x, const char *data, size_t n)
     return true;
 }
 
+/* Refused before its body is read: one that asks first, or that never ends. A client that is already sending a body of a
+   bearable size would see a broken connection instead of the answer. */
 static bool announces_too_much(const struct sim_exchange *x)
 {
     const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
-    return length != NULL && strtoull(length, NULL, 10) > x->front->body_bytes_max;
+    bool is_asking = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Expect") != NULL;
+    uint64_t announced = length != NULL ? strtoull(length, NULL, 10) : 0;
+    return announced > (is_asking ? x->front->body_bytes_max : SIM_DROPPED_BYTES_MAX);
 }
 
 /* ---- the answer's way out ------------------------------------------------------------------------------------------ */
@@ -309,12 +355,12 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 {
     struct sim_exchange *x = *con_cls;
     (void)cls;
-    (void)connection;
     (void)url;
     (void)version;
     if (x == NULL)
         return MHD_NO;
     if (x->method == NULL) {
+        forget_unseen(connection);
         x->method = method;
         read_host(x);
         if (!announces_too_much(x))
@@ -375,9 +421,10 @@ int sim_front_start(struct sim_front *front, int listen_fd, const struct sim_cer
     front->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_access, front, MHD_OPTION_LISTEN_SOCKET, listen_fd,
         MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, front, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, front,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)sim->options.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
-        SIM_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SIM_HEADER_BYTES_MAX,
-        MHD_OPTION_ARRAY, certificate != NULL ? tls : &tls[2], MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, front, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)sim->options.idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT, SIM_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SIM_HEADER_BYTES_MAX, MHD_OPTION_ARRAY,
+        certificate != NULL ? tls : &tls[2], MHD_OPTION_END);
     if (front->daemon == NULL) {
         fprintf(stderr, "azure-sim: libmicrohttpd does not start (is the certificate good?)\n");
         close(listen_fd);
