@@ -174,7 +174,7 @@ void cw_intake_origin_done(struct cw_intake *in, const struct cw_origin *origin)
     struct partition *p = find_partition(in, origin->topic, origin->partition);
     if (p == NULL || p->generation != origin->generation)
         return;
-    (void)cw_window_done(p->window, origin->offset);
+    (void)cw_window_done(p->window, origin->offset, origin->era);
     p->is_dirty = true;
 }
 
@@ -267,11 +267,11 @@ static int fill_job(struct cw_intake *in, struct cw_job *job, const struct cw_re
 }
 
 static int make_job(struct cw_intake *in, const struct partition *p, const struct cw_kafka_message *m,
-                    struct cw_job **ret_job)
+                    uint32_t era, struct cw_job **ret_job)
 {
     struct cw_header headers[HEADERS_MAX];
     const struct cw_record_in rec = record_of(m, headers);
-    const struct cw_origin origin = {NULL, p->topic, p->number, m->offset, p->generation};
+    const struct cw_origin origin = {NULL, p->topic, p->number, m->offset, p->generation, era};
     struct cw_arena *mem;
     int r = cw_arena_new(in->cfg.parts->job_memory_max, &mem);
     if (r < 0)
@@ -292,20 +292,31 @@ static int make_job(struct cw_intake *in, const struct partition *p, const struc
     return 0;
 }
 
+/* The topic was recreated, or its log truncated: what Kafka delivers from here on are other records. */
+static void tell_rewound(struct partition *p, int64_t offset, int64_t before)
+{
+    cw_log(CW_WARN, "partition.rewound", CW_F_STR("topic", p->topic), CW_F_INT("partition", p->number),
+           CW_F_INT("offset", offset), CW_F_INT("base_before", before));
+    cw_meter_rewound();
+    p->is_dirty = true;
+}
+
 static void on_message(void *arg, const struct cw_kafka_message *m)
 {
     struct cw_intake *in = arg;
     struct cw_job *job;
+    uint32_t era;
     struct partition *p = find_partition(in, m->topic, m->partition);
     if (p == NULL || in->is_stopped)
         return;
-    int r = cw_window_take(p->window, m->offset);
-    if (r != CW_WINDOW_TAKEN) {
-        if (r < 0)
-            fail_memory(in);
+    int64_t before = cw_window_base(p->window);
+    int r = cw_window_take(p->window, m->offset, &era);
+    if (r == CW_WINDOW_REWOUND)
+        tell_rewound(p, m->offset, before);
+    if (r == CW_WINDOW_IS_DONE)
         return;
-    }
-    r = make_job(in, p, m, &job);
+    if (r >= 0)
+        r = make_job(in, p, m, era, &job);
     if (r == 0)
         r = cw_runner_take(in->cfg.parts->runner, job);
     if (r < 0)

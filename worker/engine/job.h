@@ -50,6 +50,7 @@ struct cw_origin {
     int32_t partition;
     int64_t offset;
     uint64_t generation; /* of the assignment */
+    uint32_t era;        /* of its window */
 };
 
 /* A step of the plan, in this job. Strings in run_mem. */

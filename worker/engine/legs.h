@@ -70,6 +70,6 @@ void cw_meter_queued(enum cw_lane lane, size_t n);
 void cw_meter_startable(size_t n);
 void cw_meter_parked(void);
 void cw_meter_deadletter(void);
-void cw_meter_lag(int64_t n);
+void cw_meter_rewound(void);
 
 #endif

@@ -70,9 +70,9 @@ void cw_meter_deadletter(void)
         1);
 }
 
-void cw_meter_lag(int64_t n)
+void cw_meter_rewound(void)
 {
-    cw_metric_set(cw_gauge("causeway_kafka_lag_messages",
-                           "Requests in Kafka that were not read yet; -1 = unknown.", NULL, NULL),
-                  n);
+    cw_metric_add(cw_counter("causeway_partitions_rewound_total",
+                             "Times that a partition went back: a recreated or truncated topic.", NULL, NULL),
+                  1);
 }

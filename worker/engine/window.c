@@ -17,6 +17,7 @@ enum state { IN_FLIGHT = 0, EXPECTED, DONE };
 struct entry {
     int64_t offset;
     enum state state;
+    uint32_t era; /* in which it was taken */
 };
 
 struct cw_window {
@@ -24,9 +25,11 @@ struct cw_window {
     size_t head;
     size_t tail;
     size_t cap;
-    size_t done; /* entries in state DONE */
-    size_t next; /* first entry that may still be EXPECTED */
-    int64_t end; /* behind the highest known offset; -1 = nothing is known */
+    size_t done;    /* entries in state DONE */
+    size_t next;    /* first entry that may still be EXPECTED */
+    int64_t end;    /* behind the highest known offset; -1 = nothing is known */
+    int64_t passed; /* behind the last delivered offset; at first the committed one */
+    uint32_t era;
 };
 
 /* ---- varints and base64url ------------------------------------------------------------------------------------------- */
@@ -154,11 +157,12 @@ static bool append(struct cw_window *w, int64_t offset, enum state state)
 {
     if (!make_room(w))
         return false;
-    w->entries[w->tail++] = (struct entry){offset, state};
+    w->entries[w->tail++] = (struct entry){offset, state, w->era};
     return true;
 }
 
-static struct entry *find(const struct cw_window *w, int64_t offset)
+/* The first entry that is not below the offset. */
+static size_t lower_bound(const struct cw_window *w, int64_t offset)
 {
     size_t lo = w->head, hi = w->tail;
     while (lo < hi) {
@@ -168,7 +172,13 @@ static struct entry *find(const struct cw_window *w, int64_t offset)
         else
             hi = mid;
     }
-    return lo < w->tail && w->entries[lo].offset == offset ? &w->entries[lo] : NULL;
+    return lo;
+}
+
+static struct entry *find(const struct cw_window *w, int64_t offset)
+{
+    size_t at = lower_bound(w, offset);
+    return at < w->tail && w->entries[at].offset == offset ? &w->entries[at] : NULL;
 }
 
 /* What the map promised before this offset and Kafka did not deliver no longer exists. */
@@ -180,6 +190,18 @@ static void forget_expected_below(struct cw_window *w, int64_t offset)
         w->entries[w->next].state = DONE;
         w->done++;
     }
+    drop_finished(w);
+}
+
+/* Forget what is known from this offset on. */
+static void cut(struct cw_window *w, int64_t offset)
+{
+    size_t keep = lower_bound(w, offset);
+    for (size_t i = keep; i < w->tail; i++)
+        w->done -= w->entries[i].state == DONE;
+    w->tail = keep;
+    w->next = CW_MIN(w->next, keep);
+    w->end = offset;
     drop_finished(w);
 }
 
@@ -257,7 +279,7 @@ int cw_window_new(int64_t committed_offset, const char *metadata, struct cw_wind
     struct cw_window *w = calloc(1, sizeof *w);
     if (w == NULL)
         return -CW_ENOMEM;
-    w->end = committed_offset < 0 ? -1 : committed_offset;
+    w->end = w->passed = committed_offset < 0 ? -1 : committed_offset;
     if (w->end >= 0 && metadata != NULL && *metadata != '\0' && !restore(w, metadata)) {
         w->head = w->tail = w->next = w->done = 0;
         w->end = committed_offset;
@@ -274,30 +296,48 @@ void cw_window_free(struct cw_window *w)
     free(w);
 }
 
-int cw_window_take(struct cw_window *w, int64_t offset)
+static int take_new(struct cw_window *w, int64_t offset)
 {
-    CW_PRE(offset >= 0);
-    if (offset >= w->end) {
-        if (!append(w, offset, IN_FLIGHT))
-            return -CW_ENOMEM;
-        w->end = offset + 1;
-        forget_expected_below(w, offset);
-        return CW_WINDOW_TAKEN;
-    }
-    struct entry *e = find(w, offset);
-    if (e == NULL || e->state == DONE)
-        return CW_WINDOW_IS_DONE;
-    if (e->state == IN_FLIGHT)
-        return CW_WINDOW_IS_TAKEN;
-    e->state = IN_FLIGHT;
+    if (!append(w, offset, IN_FLIGHT))
+        return -CW_ENOMEM;
+    w->end = w->passed = offset + 1;
     forget_expected_below(w, offset);
     return CW_WINDOW_TAKEN;
 }
 
-bool cw_window_done(struct cw_window *w, int64_t offset)
+static int take_again(struct cw_window *w, int64_t offset)
+{
+    cut(w, offset);
+    w->era++;
+    int r = take_new(w, offset);
+    return r < 0 ? r : CW_WINDOW_REWOUND;
+}
+
+static int take_known(struct cw_window *w, int64_t offset)
 {
     struct entry *e = find(w, offset);
-    if (e == NULL || e->state != IN_FLIGHT)
+    w->passed = offset + 1;
+    if (e != NULL)
+        e->state = IN_FLIGHT;
+    forget_expected_below(w, offset);
+    return e == NULL ? CW_WINDOW_IS_DONE : CW_WINDOW_TAKEN;
+}
+
+int cw_window_take(struct cw_window *w, int64_t offset, uint32_t *ret_era)
+{
+    CW_PRE(offset >= 0);
+    int r = offset < w->passed ? take_again(w, offset)
+            : offset < w->end  ? take_known(w, offset)
+                               : take_new(w, offset);
+    if (r >= 0)
+        *ret_era = w->era;
+    return r;
+}
+
+bool cw_window_done(struct cw_window *w, int64_t offset, uint32_t era)
+{
+    struct entry *e = find(w, offset);
+    if (e == NULL || e->state != IN_FLIGHT || e->era != era)
         return false;
     e->state = DONE;
     w->done++;
@@ -318,7 +358,7 @@ size_t cw_window_in_flight(const struct cw_window *w)
 bool cw_window_is_full(const struct cw_window *w)
 {
     size_t count = cw_window_in_flight(w);
-    if (count == 0)
+    if (count == 0 || w->passed < w->end)
         return false;
     uint64_t span = (uint64_t)(w->end - cw_window_base(w));
     size_t as_bits = span / 8 < FULL_BYTES ? (size_t)(span / 8) : FULL_BYTES;

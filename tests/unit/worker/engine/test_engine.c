@@ -6,6 +6,7 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "common/metrics.h"
 #include "common/time.h"
 
 #define TOPIC "requests"
@@ -341,6 +342,50 @@ static void broker_away_for_a_while(struct cw_arena *mem)
     stop_engine(e);
 }
 
+/* What a former owner committed, as a client of its own. */
+static void commit_by_hand(const char *group, int64_t offset, const char *metadata)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text), 0);
+    assert_int_equal(rd_kafka_conf_set(conf, "group.id", group, text, sizeof text), 0);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    assert_non_null(rk);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, TOPIC, 0);
+    tp->offset = offset;
+    tp->metadata = strdup(metadata);
+    tp->metadata_size = strlen(metadata);
+    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+}
+
+/* The topic was made anew: the group's offset lies beyond its end, and Kafka begins again at 0. */
+static void recreated_topic_loses_nothing(struct cw_arena *mem)
+{
+    char id[32];
+    begin();
+    commit_by_hand("recreated", 100000, "");
+    int64_t rewound = cw_metric_value(cw_counter("causeway_partitions_rewound_total", "", NULL, NULL));
+    (void)ASK(mem, "FLUSHALL");
+    struct cw_engine *e = start_engine("recreated", 8, 1000);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(id, sizeof id, "anew-%d", i);
+        request(mem, id, i);
+    }
+    struct cw_deadline until = cw_in_ms(20000);
+    while (count_verdicts("anew-2", "succeeded") == 0 && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(5)), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(id, sizeof id, "anew-%d", i);
+        assert_int_equal(count_verdicts(id, "succeeded"), 1);
+    }
+    assert_int_equal(cw_metric_value(cw_counter("causeway_partitions_rewound_total", "", NULL, NULL)),
+                     rewound + 1);
+    stop_engine(e);
+}
+
 static void limits_that_contradict(struct cw_arena *mem)
 {
     (void)mem;
@@ -373,7 +418,7 @@ static void limits_that_contradict(struct cw_arena *mem)
 #define LIST(X)                                                                        \
     X(good_bad_and_ugly)                                                               \
     X(stuck_head_does_not_repeat_the_rest) X(back_pressure) X(broker_away_for_a_while) \
-        X(limits_that_contradict)
+        X(recreated_topic_loses_nothing) X(limits_that_contradict)
 /* clang-format on */
 
 #define X(fn)                           \

@@ -31,6 +31,7 @@ struct model {
     int64_t offsets[LOG_RECORDS];
     bool done[LOG_RECORDS];
     bool taken[LOG_RECORDS];
+    uint32_t eras[LOG_RECORDS];
     size_t count;
     size_t delivered; /* next record to deliver */
 };
@@ -70,7 +71,7 @@ static void check_base(const struct model *m, const struct cw_window *w)
 static size_t deliver(struct model *m, struct cw_window *w)
 {
     size_t i = m->delivered++;
-    int r = cw_window_take(w, m->offsets[i]);
+    int r = cw_window_take(w, m->offsets[i], &m->eras[i]);
     assert_in_range(r, CW_WINDOW_TAKEN, CW_WINDOW_IS_DONE);
     if (r == CW_WINDOW_IS_DONE)
         assert_true(m->done[i]);
@@ -91,6 +92,7 @@ static struct cw_window *hand_over(struct model *m, struct cw_window *w)
     assert_int_equal(cw_window_new(base, meta, &next), 0);
     m->delivered = 0;
     memset(m->taken, 0, sizeof m->taken);
+    memset(m->eras, 0xff, sizeof m->eras);
     while (m->delivered < m->count && m->offsets[m->delivered] < base)
         m->delivered++;
     return next;
@@ -114,7 +116,26 @@ static void finish_one(struct model *m, struct cw_window *w)
     if (!m->taken[i] || m->done[i])
         return;
     m->done[i] = true;
-    (void)cw_window_done(w, m->offsets[i]);
+    (void)cw_window_done(w, m->offsets[i], m->eras[i]);
+}
+
+/* The log is cut and written anew from a record on that was delivered before: what stood there is another record now. */
+static void cut_log(struct model *m, struct cw_window *w)
+{
+    size_t at = (size_t)between(0, (int64_t)m->delivered - 1);
+    uint32_t old_eras[LOG_RECORDS];
+    memcpy(old_eras, m->eras, sizeof old_eras);
+    size_t upto = m->delivered;
+    for (size_t i = at; i < upto; i++)
+        m->done[i] = m->taken[i] = false;
+    m->delivered = at;
+    int r = cw_window_take(w, m->offsets[at], &m->eras[at]);
+    assert_int_equal(r, CW_WINDOW_REWOUND);
+    m->taken[at] = true;
+    m->delivered++;
+    for (size_t i = at; i < upto; i++) /* the former records' ends say nothing about the new ones */
+        assert_false(cw_window_done(w, m->offsets[i], old_eras[i]));
+    assert_true(cw_window_base(w) <= m->offsets[at]);
 }
 
 static void run_case(uint64_t seed)
@@ -131,6 +152,8 @@ static void run_case(uint64_t seed)
             (void)deliver(&m, w);
         else if (dice < 18 && m.delivered > 0)
             finish_one(&m, w);
+        else if (dice == 18 && m.delivered > 0)
+            cut_log(&m, w);
         else if (dice == 19 && m.delivered > 0) {
             size_t upto = m.delivered;
             w = hand_over(&m, w);
@@ -148,6 +171,21 @@ static void test_property_against_model(void **state)
         run_case(seed);
 }
 
+/* Where the log does not go back there is one era. */
+static int take(struct cw_window *w, int64_t offset)
+{
+    uint32_t era = 77;
+    int r = cw_window_take(w, offset, &era);
+    if (r == CW_WINDOW_TAKEN)
+        assert_int_equal(era, 0);
+    return r;
+}
+
+static bool done(struct cw_window *w, int64_t offset)
+{
+    return cw_window_done(w, offset, 0);
+}
+
 static void test_many_in_flight_finish_in_any_order_within_the_limit(void **state)
 {
     (void)state;
@@ -159,14 +197,14 @@ static void test_many_in_flight_finish_in_any_order_within_the_limit(void **stat
         assert_int_equal(cw_window_new(1000, "", &w), 0);
         for (int64_t offset = 1000; offset < 21000; offset++) {
             if (!cw_window_is_full(w)) {
-                assert_int_equal(cw_window_take(w, offset), CW_WINDOW_TAKEN);
+                assert_int_equal(take(w, offset), CW_WINDOW_TAKEN);
                 live[count++] = offset;
             } else
                 offset--;
             bool must = cw_window_is_full(w);
             while (count > 0 && (must || between(0, 2) == 0)) {
                 size_t k = (size_t)between(0, (int64_t)count - 1);
-                (void)cw_window_done(w, live[k]);
+                (void)done(w, live[k]);
                 live[k] = live[--count];
                 must = must && cw_window_is_full(w);
             }
@@ -187,16 +225,16 @@ static void test_stuck_head_and_scattered_rest_push_back(void **state)
     assert_int_equal(cw_window_new(0, NULL, &w), 0);
     int64_t offset = 0;
     while (!cw_window_is_full(w)) {
-        assert_int_equal(cw_window_take(w, offset), CW_WINDOW_TAKEN);
+        assert_int_equal(take(w, offset), CW_WINDOW_TAKEN);
         if (offset % 2 == 1)
-            (void)cw_window_done(w, offset);
+            (void)done(w, offset);
         offset++;
     }
     assert_in_range(offset, 200, 6000);
     assert_int_equal(cw_window_base(w), 0);
     char meta[CW_WINDOW_META_BYTES + 1];
     assert_true(cw_window_encode(w, meta));
-    assert_true(cw_window_done(w, 0));
+    assert_true(done(w, 0));
     cw_window_free(w);
 }
 
@@ -206,18 +244,18 @@ static void test_gap_of_compaction_is_cut_not_lost(void **state)
     struct cw_window *w, *next;
     assert_int_equal(cw_window_new(0, NULL, &w), 0);
     for (int64_t i = 0; i < 3000; i++)
-        assert_int_equal(cw_window_take(w, i), CW_WINDOW_TAKEN);
+        assert_int_equal(take(w, i), CW_WINDOW_TAKEN);
     for (int64_t i = 1; i < 3000; i += 2)
-        (void)cw_window_done(w, i);
-    assert_int_equal(cw_window_take(w, INT64_C(1) << 50), CW_WINDOW_TAKEN);
+        (void)done(w, i);
+    assert_int_equal(take(w, INT64_C(1) << 50), CW_WINDOW_TAKEN);
     char meta[CW_WINDOW_META_BYTES + 1];
     assert_false(cw_window_encode(w, meta));
     assert_true(cw_window_is_full(w));
     assert_int_equal(cw_window_new(0, meta, &next), 0);
-    assert_int_equal(cw_window_take(next, 0), CW_WINDOW_TAKEN);
-    assert_int_equal(cw_window_take(next, 1), CW_WINDOW_IS_DONE);
-    assert_int_equal(cw_window_take(next, 2998), CW_WINDOW_TAKEN);
-    assert_int_equal(cw_window_take(next, INT64_C(1) << 50), CW_WINDOW_TAKEN);
+    assert_int_equal(take(next, 0), CW_WINDOW_TAKEN);
+    assert_int_equal(take(next, 1), CW_WINDOW_IS_DONE);
+    assert_int_equal(take(next, 2998), CW_WINDOW_TAKEN);
+    assert_int_equal(take(next, INT64_C(1) << 50), CW_WINDOW_TAKEN);
     cw_window_free(w);
     cw_window_free(next);
 }
@@ -228,19 +266,18 @@ static void test_expected_records_that_never_come_are_forgotten(void **state)
     struct cw_window *w, *next;
     assert_int_equal(cw_window_new(10, NULL, &w), 0);
     for (int64_t i = 10; i < 15; i++)
-        assert_int_equal(cw_window_take(w, i), CW_WINDOW_TAKEN);
-    (void)cw_window_done(w, 12);
+        assert_int_equal(take(w, i), CW_WINDOW_TAKEN);
+    (void)done(w, 12);
     char meta[CW_WINDOW_META_BYTES + 1];
     assert_true(cw_window_encode(w, meta));
     assert_int_equal(cw_window_new(10, meta, &next), 0);
     assert_int_equal(cw_window_base(next), 10);
-    assert_int_equal(cw_window_take(next, 13), CW_WINDOW_TAKEN);
+    assert_int_equal(take(next, 13), CW_WINDOW_TAKEN);
     assert_int_equal(cw_window_base(next), 13);
-    assert_true(cw_window_done(next, 13));
+    assert_true(done(next, 13));
     assert_int_equal(cw_window_base(next), 14);
-    assert_int_equal(cw_window_take(next, 20), CW_WINDOW_TAKEN);
+    assert_int_equal(take(next, 20), CW_WINDOW_TAKEN);
     assert_int_equal(cw_window_base(next), 20);
-    assert_int_equal(cw_window_take(next, 20), CW_WINDOW_IS_TAKEN);
     cw_window_free(w);
     cw_window_free(next);
 }
@@ -270,11 +307,88 @@ static void test_maps_that_do_not_count(void **state)
         struct cw_window *w;
         assert_int_equal(cw_window_new(100, maps[i], &w), 0);
         assert_int_equal(cw_window_base(w), 100);
-        assert_int_equal(cw_window_take(w, 100), CW_WINDOW_TAKEN);
-        assert_int_equal(cw_window_take(w, 103), CW_WINDOW_TAKEN);
-        assert_int_equal(cw_window_take(w, 99), CW_WINDOW_IS_DONE);
+        assert_int_equal(take(w, 100), CW_WINDOW_TAKEN);
+        assert_int_equal(take(w, 103), CW_WINDOW_TAKEN);
         cw_window_free(w);
     }
+}
+
+/* A recreated topic: the committed offset is beyond its end, and Kafka begins again below it. */
+static void test_offsets_below_the_commit_are_taken(void **state)
+{
+    (void)state;
+    struct cw_window *old, *w;
+    char meta[CW_WINDOW_META_BYTES + 1];
+    uint32_t era = 0;
+    assert_int_equal(cw_window_new(1000, NULL, &old), 0);
+    for (int64_t i = 1000; i < 1010; i++)
+        assert_int_equal(take(old, i), CW_WINDOW_TAKEN);
+    assert_true(done(old, 1005));
+    assert_true(cw_window_encode(old, meta));
+    assert_int_equal(cw_window_new(1000, meta, &w), 0);
+    assert_int_equal(cw_window_take(w, 3, &era), CW_WINDOW_REWOUND);
+    assert_int_equal(cw_window_base(w), 3);
+    assert_int_equal(cw_window_in_flight(w), 1);
+    for (int64_t i = 4; i < 1010; i++) {
+        uint32_t e = 0;
+        assert_int_equal(cw_window_take(w, i, &e), CW_WINDOW_TAKEN);
+        assert_int_equal(e, era);
+        assert_true(cw_window_done(w, i, e));
+    }
+    assert_true(cw_window_done(w, 3, era));
+    assert_int_equal(cw_window_base(w), 1010);
+    cw_window_free(old);
+    cw_window_free(w);
+}
+
+/* A truncated log: what is in flight below the cut still counts, what was above it is another record now. */
+static void test_truncated_log_keeps_what_is_below_the_cut(void **state)
+{
+    (void)state;
+    struct cw_window *w;
+    uint32_t era = 0;
+    assert_int_equal(cw_window_new(0, NULL, &w), 0);
+    for (int64_t i = 0; i < 10; i++)
+        assert_int_equal(take(w, i), CW_WINDOW_TAKEN);
+    (void)done(w, 7);
+    assert_int_equal(cw_window_take(w, 6, &era), CW_WINDOW_REWOUND);
+    assert_int_not_equal(era, 0);
+    assert_int_equal(cw_window_base(w), 0);
+    assert_int_equal(cw_window_in_flight(w), 7);
+    assert_int_equal(cw_window_take(w, 7, &era), CW_WINDOW_TAKEN); /* finished once, but as another record */
+    assert_false(done(w, 6));                                      /* the former one */
+    for (int64_t i = 0; i < 6; i++)
+        assert_true(done(w, i));
+    assert_int_equal(cw_window_base(w), 6);
+    assert_true(cw_window_done(w, 6, era));
+    assert_true(cw_window_done(w, 7, era));
+    assert_int_equal(cw_window_base(w), 8);
+    cw_window_free(w);
+}
+
+/* The map of a predecessor that went to the limit must not pause the partition before its records could come. */
+static void test_full_map_of_a_predecessor_does_not_block(void **state)
+{
+    (void)state;
+    struct cw_window *w, *next;
+    char meta[CW_WINDOW_META_BYTES + 1];
+    int64_t offset = 0;
+    assert_int_equal(cw_window_new(0, NULL, &w), 0);
+    while (!cw_window_is_full(w)) {
+        assert_int_equal(take(w, offset), CW_WINDOW_TAKEN);
+        if (offset % 2 == 1)
+            (void)done(w, offset);
+        offset++;
+    }
+    assert_true(cw_window_encode(w, meta));
+    assert_int_equal(cw_window_new(0, meta, &next), 0);
+    for (int64_t i = 0; i < offset; i++) {
+        assert_false(cw_window_is_full(next));
+        assert_int_equal(take(next, i), i % 2 == 1 ? CW_WINDOW_IS_DONE : CW_WINDOW_TAKEN);
+    }
+    assert_true(cw_window_is_full(next)); /* from here on it would grow */
+    cw_window_free(w);
+    cw_window_free(next);
 }
 
 static void test_random_metadata_is_survived(void **state)
@@ -292,7 +406,7 @@ static void test_random_metadata_is_survived(void **state)
         struct cw_window *w;
         assert_int_equal(cw_window_new(5, meta, &w), 0);
         assert_true(cw_window_base(w) >= 5);
-        (void)cw_window_take(w, 7);
+        (void)take(w, 7);
         char out[CW_WINDOW_META_BYTES + 1];
         (void)cw_window_encode(w, out);
         assert_true(strlen(out) <= CW_WINDOW_META_BYTES);
@@ -309,6 +423,9 @@ int main(void)
         cmocka_unit_test(test_gap_of_compaction_is_cut_not_lost),
         cmocka_unit_test(test_expected_records_that_never_come_are_forgotten),
         cmocka_unit_test(test_maps_that_do_not_count),
+        cmocka_unit_test(test_offsets_below_the_commit_are_taken),
+        cmocka_unit_test(test_truncated_log_keeps_what_is_below_the_cut),
+        cmocka_unit_test(test_full_map_of_a_predecessor_does_not_block),
         cmocka_unit_test(test_random_metadata_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
