@@ -221,5 +221,5 @@ int cw_event_decode(const struct cw_record_in *rec, const char *const *types,
 
 char *cw_event_sequence(struct cw_arena *mem, uint64_t epoch, uint32_t number)
 {
-    return cw_arena_printf(mem, "%08llu.%06u", (unsigned long long)epoch, number);
+    return cw_arena_printf(mem, "%012llu.%06u", (unsigned long long)epoch, number);
 }

@@ -44,7 +44,7 @@ struct cw_event {
     const char *time;        /* RFC 3339 */
     const char *traceparent; /* W3C trace context */
     const char *correlationid;
-    const char *sequence; /* "%08llu.%06u": epoch and number; later is greater as text */
+    const char *sequence; /* "%012llu.%06u": epoch and number; later is greater as text */
 };
 
 /* The value of a header, ASCII case-insensitive by name; {NULL, 0} when absent. */
@@ -69,7 +69,7 @@ int cw_event_decode(const struct cw_record_in *rec, const char *const *types,
                     const struct cw_shape *const *shapes, size_t count, struct cw_arena *mem,
                     struct cw_event *ret_event, void *ret_value, size_t *ret_which, struct cw_err *err);
 
-/* "%08llu.%06u" in mem; NULL when out of memory. */
+/* "%012llu.%06u" in mem; NULL when out of memory. */
 char *cw_event_sequence(struct cw_arena *mem, uint64_t epoch, uint32_t number);
 
 #endif

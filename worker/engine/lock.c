@@ -9,7 +9,6 @@
 #define WAIT_REPLICAS_MS 1000
 #define RENEWALS_MAX 128                     /* at the same time */
 #define EPOCH_ZERO_MS INT64_C(1704067200000) /* 2024-01-01 */
-#define EPOCH_UNIT_MS 10000
 
 struct cw_locks {
     struct cw_locks_cfg cfg;
@@ -309,8 +308,7 @@ static int try_once(struct attempt *a, struct cw_deadline until, struct cw_lock_
     struct cw_lease *lease = a->lease;
     char ttl[24], epoch_least[24];
     (void)snprintf(ttl, sizeof ttl, "%lld", (long long)lease->locks->cfg.lease_ms);
-    (void)snprintf(epoch_least, sizeof epoch_least, "%lld",
-                   (long long)((cw_wall_ms() - EPOCH_ZERO_MS) / EPOCH_UNIT_MS));
+    (void)snprintf(epoch_least, sizeof epoch_least, "%lld", (long long)(cw_wall_ms() - EPOCH_ZERO_MS));
     const char *keys[] = {lease->lock_key, lease->epoch_key};
     const struct cw_str args[] = {cw_str_of(lease->token), cw_str_of(a->who), cw_str_of(ttl),
                                   cw_str_of(epoch_least)};

@@ -1,7 +1,7 @@
 /* worker/engine/lock.h: leases in Redis with a fencing epoch: one writer for a workspace, or a VNet, fleet-wide.
  *
  * A lock is one key with the lease's value "<epoch>|<token>|<worker>|<request id>" and an expiry. The epoch comes from a second key
- * that never expires, and is never below the time (in units of 10 s since 2024), so it also grows when Redis forgot everything.
+ * that never expires, and is never below the time (milliseconds since 2024), so it also grows when Redis forgot everything.
  * The holder counts on its own monotonic clock, from before it asked; renewal at a third of the lease; when it can't renew in time it is
  * told, and stops writing, before the lease ends. The value, not the epoch alone, is what the journal compares.
  * Thread: loop.  Source: Redis documentation "Distributed locks"; Kleppmann on fencing. */
