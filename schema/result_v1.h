@@ -100,6 +100,8 @@ struct cw_result_v1 {
     struct cw_error_v1 error;       /* set when code is */
     struct cw_problem_v1 *problems; /* a request that was refused for its content */
     size_t problem_count;
+    const char **left_over; /* changes that could not be put back */
+    size_t left_over_count;
     struct cw_diagnosis_v1 *diagnosis;
     size_t diagnosis_count;
     struct cw_compute_change_v1 *compute;

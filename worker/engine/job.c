@@ -133,7 +133,12 @@ int cw_job_reset_run(struct cw_job *job)
     job->facts = (struct cw_facts){0};
     job->failure = (struct cw_failure_record){0};
     job->has_failure = job->is_failure_stored = false;
+    job->undo_failure = (struct cw_failure_record){0};
+    job->has_undo_failure = false;
+    job->left_over = NULL;
+    job->left_over_count = 0;
     job->has_verdict = false;
+    job->svc = NULL;
     job->steps = NULL;
     job->step = NULL;
     job->said = (struct cw_said){0};
@@ -143,11 +148,11 @@ int cw_job_reset_run(struct cw_job *job)
     return 0;
 }
 
-void cw_job_fail(struct cw_job *job, enum cw_outcome outcome, const char *step, const struct cw_err *err)
+struct cw_failure_record cw_job_failure_of(const struct cw_job *job, enum cw_outcome outcome,
+                                           const char *step, const struct cw_err *err)
 {
     struct cw_arena *mem = job->run_mem;
-    job->has_failure = true;
-    job->failure = (struct cw_failure_record){
+    return (struct cw_failure_record){
         .outcome = (int)outcome,
         .step = cw_arena_strdup(mem, step),
         .class = cw_class_name(err->class),
@@ -157,6 +162,12 @@ void cw_job_fail(struct cw_job *job, enum cw_outcome outcome, const char *step, 
         .correlation_id = cw_arena_strdup(mem, err->correlation_id[0] == '\0' ? job->call_correlation_id
                                                                               : err->correlation_id),
     };
+}
+
+void cw_job_fail(struct cw_job *job, enum cw_outcome outcome, const char *step, const struct cw_err *err)
+{
+    job->has_failure = true;
+    job->failure = cw_job_failure_of(job, outcome, step, err);
 }
 
 bool cw_job_is_plan_only(const struct cw_job *job)

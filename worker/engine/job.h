@@ -98,6 +98,7 @@ enum cw_next {
     CW_NEXT_SETTLE,    /* end it without running it */
     CW_NEXT_UNDO,
     CW_NEXT_FINISH, /* verdict, journal, lock */
+    CW_NEXT_ENLIST, /* refused here, begun elsewhere: into the queue, to be undone */
     CW_NEXT_END,    /* nothing is left to do */
 };
 typedef enum cw_next (*cw_leg_fn)(struct cw_job *job);
@@ -135,7 +136,7 @@ struct cw_job {
     /* What was asked. */
     struct cw_request req;
     struct cw_problems problems; /* REFUSE */
-    struct cw_err refusal;       /* REFUSE */
+    struct cw_err refusal;       /* REFUSE, and what became a PLAN of it: it is undone, never run */
     struct cw_record_out letter; /* DEADLETTER */
     const char *job_key;
     const char *correlation_id;      /* in events, as the sender gave it */
@@ -179,6 +180,10 @@ struct cw_job {
     struct cw_failure_record failure;
     bool has_failure;
     bool is_failure_stored;
+    struct cw_failure_record undo_failure; /* the first undo that failed; its message is about all of them */
+    bool has_undo_failure;
+    const char **left_over; /* in run_mem */
+    size_t left_over_count;
     int64_t begun_wall_ms;
     bool has_verdict; /* verdict is stored in the journal */
     struct cw_verdict verdict;
@@ -209,6 +214,9 @@ bool cw_job_may_become(enum cw_job_state from, enum cw_job_state to);
 bool cw_job_add_origin(struct cw_job *job, const struct cw_origin *origin);
 /* Put what the last claim loaded and learned aside (job->memory). Errors: -CW_ENOMEM (nothing is changed). */
 int cw_job_reset_run(struct cw_job *job);
+/* What an error says, copied to run_mem. step may be NULL. */
+struct cw_failure_record cw_job_failure_of(const struct cw_job *job, enum cw_outcome outcome,
+                                           const char *step, const struct cw_err *err);
 /* Why it goes no further; strings are copied to run_mem. */
 void cw_job_fail(struct cw_job *job, enum cw_outcome outcome, const char *step, const struct cw_err *err);
 bool cw_job_is_plan_only(const struct cw_job *job);

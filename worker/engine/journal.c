@@ -71,8 +71,8 @@ static const struct cw_redis_script published_script = {
 static const struct cw_redis_script cancel_script = {
     .name = "journal.cancel",
     .lua = "if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end\n"
-           "local outcome = redis.call('HGET', KEYS[1], 'outcome')\n"
-           "if outcome then return {2, outcome} end\n"
+           "local cur = redis.call('HMGET', KEYS[1], 'outcome', 'fail')\n"
+           "if cur[1] then return {2, cur[1], cur[2]} end\n"
            "if ARGV[1] then redis.call('HSETNX', KEYS[1], 'cancel', ARGV[1]) end\n"
            "return {1}\n",
 };
@@ -379,8 +379,8 @@ int cw_journal_published(const struct cw_journal *j, const char *job_key, struct
 }
 
 int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const char *reason,
-                      struct cw_deadline until, struct cw_arena *mem, enum cw_target_state *ret_state,
-                      const char **ret_outcome, struct cw_err *err)
+                      struct cw_deadline until, struct cw_arena *mem, struct cw_target_look *ret_target,
+                      struct cw_err *err)
 {
     const struct cw_str args[] = {cw_str_of(reason)};
     const struct ask ask = {&cancel_script, {job_key, NULL}, 1, args, reason == NULL ? 0 : 1};
@@ -390,8 +390,12 @@ int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const cha
         return r;
     if (!is_list(&reply, 1))
         return unintelligible(&ask, err);
-    *ret_state = (enum cw_target_state)reply.items[0].num;
-    if (reply.items[0].num == CW_TARGET_ENDED && reply.count > 1)
-        *ret_outcome = reply.items[1].str.p;
+    *ret_target = (struct cw_target_look){.state = (enum cw_target_state)reply.items[0].num};
+    if (ret_target->state != CW_TARGET_ENDED)
+        return 0;
+    if (!is_list(&reply, 3))
+        return unintelligible(&ask, err);
+    ret_target->outcome = reply.items[1].str.p;
+    ret_target->failure = reply.items[2].type == CW_REDIS_STR ? reply.items[2].str.p : NULL;
     return 0;
 }

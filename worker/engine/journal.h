@@ -109,9 +109,15 @@ int cw_journal_published(const struct cw_journal *j, const char *job_key, struct
                          struct cw_err *err);
 
 enum cw_target_state { CW_TARGET_UNKNOWN = 0, CW_TARGET_ACTIVE, CW_TARGET_ENDED };
-/* Ask a request to end. ret_outcome (in mem) is set when it has ended. reason NULL: only look. */
+/* Strings in mem. */
+struct cw_target_look {
+    enum cw_target_state state;
+    const char *outcome; /* ENDED only */
+    const char *failure; /* ENDED only: failure record as it was before the undo; NULL = none */
+};
+/* Ask a request to end. reason NULL: only look. */
 int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const char *reason,
-                      struct cw_deadline until, struct cw_arena *mem, enum cw_target_state *ret_state,
-                      const char **ret_outcome, struct cw_err *err);
+                      struct cw_deadline until, struct cw_arena *mem, struct cw_target_look *ret_target,
+                      struct cw_err *err);
 
 #endif

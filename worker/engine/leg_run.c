@@ -153,11 +153,23 @@ static bool is_too_late(struct cw_job *job, const char *step)
     return true;
 }
 
+/* Another version began it, this one can't read it: it goes no further. */
+static void fail_refused(struct cw_job *job)
+{
+    struct cw_err why = job->refusal;
+    (void)cw_err_wrap(&why, "it was begun, but this worker's version refuses it");
+    cw_job_fail(job, CW_OUTCOME_FAILED, NULL, &why);
+}
+
 /* What the journal or the clock says before the first step. */
 static bool must_end(struct cw_job *job)
 {
     if (job->has_failure)
         return true;
+    if (job->refusal.code != 0) {
+        fail_refused(job);
+        return true;
+    }
     if (job->log.cancel != NULL && job->cancel == NULL)
         job->cancel = strdup(job->log.cancel);
     if (job->cancel != NULL) {
@@ -231,7 +243,7 @@ enum cw_next cw_leg_run(struct cw_job *job)
     if (must_end(job))
         return CW_NEXT_UNDO;
     if (r < 0) {
-        cw_job_fail(job, CW_OUTCOME_REJECTED, NULL, &err);
+        cw_job_fail(job, outcome_of(job, &err), NULL, &err);
         return CW_NEXT_UNDO;
     }
     return run_steps(job);

@@ -59,6 +59,9 @@ void cw_say_queued_behind(struct cw_job *job, const char *request_id);
 /* From the steps, facts and failure of the job. Lives in run_mem. Errors: -CW_ENOMEM, -CW_ETOOBIG. */
 int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, struct cw_err *err);
 
+/* What to do about an error of which nobody said it; class as it is written in events. */
+const char *cw_remedy_of_class(const char *class);
+
 /* ---- meters.c ---- */
 void cw_meter_verdict(const char *outcome);
 void cw_meter_step(const char *step, int64_t ms);

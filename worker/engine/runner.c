@@ -311,6 +311,19 @@ static void enqueue(struct cw_runner *r, struct cw_job *job)
         say_behind(job);
 }
 
+/* It holds up the workspace like any other that was begun. */
+static void enlist(struct cw_runner *r, struct cw_job *job)
+{
+    if (!join_workspace(r, job)) {
+        start_leg(job, cw_leg_pause);
+        return;
+    }
+    job->kind = CW_JOB_PLAN;
+    job->must_run = true;
+    r->queued[job->lane]++;
+    enqueue(r, job);
+}
+
 static void go_on(struct cw_runner *r, struct cw_job *job, enum cw_next next)
 {
     switch (next) {
@@ -336,6 +349,9 @@ static void go_on(struct cw_runner *r, struct cw_job *job, enum cw_next next)
         break;
     case CW_NEXT_FINISH:
         start_leg(job, cw_leg_finish);
+        break;
+    case CW_NEXT_ENLIST:
+        enlist(r, job);
         break;
     case CW_NEXT_END:
         end_job(r, job);

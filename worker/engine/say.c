@@ -86,7 +86,7 @@ static struct cw_progress_v1 finished_of(const struct cw_job *job, const struct 
             .class = cw_class_name(err->class),
             .code = cw_err_name(err->code),
             .message = err->text,
-            .remedy = err->remedy[0] == '\0' ? NULL : err->remedy,
+            .remedy = err->remedy[0] == '\0' ? cw_remedy_of_class(cw_class_name(err->class)) : err->remedy,
             .correlation_id = err->correlation_id[0] == '\0' ? NULL : err->correlation_id,
         };
     }

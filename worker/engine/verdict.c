@@ -51,10 +51,24 @@ static int add_steps(struct cw_job *job, struct cw_result_v1 *result)
     return 0;
 }
 
-static void set_error(const struct cw_job *job, struct cw_result_v1 *result)
+/* What the undo left is worse news than the end that somebody asked for. */
+static int set_error(struct cw_job *job, struct cw_result_v1 *result)
 {
-    const struct cw_failure_record *f = &job->failure;
-    result->error = (struct cw_error_v1){f->class, f->code, f->message, f->remedy, f->correlation_id};
+    const struct cw_failure_record *f = &job->failure, *u = &job->undo_failure;
+    struct cw_error_v1 *error = &result->error;
+    *error = (struct cw_error_v1){f->class, f->code, f->message, f->remedy, f->correlation_id};
+    result->outcome = f->outcome;
+    if (!job->has_undo_failure)
+        return 0;
+    if (f->outcome != CW_OUTCOME_FAILED)
+        *error = (struct cw_error_v1){u->class, u->code, NULL, u->remedy, u->correlation_id};
+    else if (u->remedy != NULL)
+        error->remedy =
+            cw_arena_printf(job->run_mem, "%s%sfor what is left over: %s", f->remedy == NULL ? "" : f->remedy,
+                            f->remedy == NULL ? "" : "; ", u->remedy);
+    error->message = cw_arena_printf(job->run_mem, "%s; then %s", f->message, u->message);
+    result->outcome = CW_OUTCOME_FAILED;
+    return error->message == NULL ? -CW_ENOMEM : 0;
 }
 
 static void set_proof_error(const struct cw_job *job, struct cw_result_v1 *result)
@@ -67,6 +81,32 @@ static void set_proof_error(const struct cw_job *job, struct cw_result_v1 *resul
         .remedy = e->remedy,
         .correlation_id = job->call_correlation_id,
     };
+}
+
+/* A failure without a remedy is of no use to anybody: when nobody knew better, its class does. */
+const char *cw_remedy_of_class(const char *class)
+{
+    static const char *const remedies[CW_CLASS__COUNT] = {
+        [CW_CLASS_NONE] = "look at the message and at the worker's log",
+        [CW_CLASS_RETRY] = "send the request again with a new id: what is done stays done",
+        [CW_CLASS_CONFLICT] =
+            "wait until the other operation has ended, then send the request again with a new id",
+        [CW_CLASS_THROTTLED] = "send the request again with a new id when Azure is less busy",
+        [CW_CLASS_MISCONFIGURED] = "mend what the message names, then send the request again with a new id",
+        [CW_CLASS_DENIED] =
+            "give the worker's identity the role that the operation needs, then send the request again "
+            "with a new id",
+        [CW_CLASS_INVALID] = "correct the request as the message says, then send it with a new id",
+        [CW_CLASS_CANCELLED] =
+            "nothing is to be done; to go on after all, send the request again with a new id",
+        [CW_CLASS_LOST] = "send the request again with a new id: what is done stays done",
+        [CW_CLASS_BUG] = "report it with the worker's log and the correlation id",
+    };
+    for (int i = 0; i < CW_CLASS__COUNT; i++) {
+        if (cw_z_eq(class, cw_class_name((enum cw_class)i)))
+            return remedies[i];
+    }
+    return remedies[CW_CLASS_NONE];
 }
 
 static const char *summary_of(struct cw_job *job, const struct cw_result_v1 *result)
@@ -87,23 +127,30 @@ static const char *summary_of(struct cw_job *job, const struct cw_result_v1 *res
     case CW_OUTCOME_CANCELLED:
         return cw_arena_printf(mem, "%s was cancelled", kind);
     default:
+        if (job->failure.outcome == CW_OUTCOME_CANCELLED)
+            return cw_arena_printf(mem, "%s was cancelled, but not all of it could be put back: %s", kind,
+                                   job->undo_failure.message);
         if (job->failure.step == NULL)
             return cw_arena_printf(mem, "%s failed: %s", kind, result->error.message);
         return cw_arena_printf(mem, "%s failed in %s: %s", kind, job->failure.step, result->error.message);
     }
 }
 
-static void set_outcome(struct cw_job *job, struct cw_result_v1 *result)
+static int set_outcome(struct cw_job *job, struct cw_result_v1 *result)
 {
-    if (job->has_failure) {
-        result->outcome = job->failure.outcome;
-        set_error(job, result);
-    } else if (job->facts.proof_error.code != NULL) {
+    int r = 0;
+    if (job->has_failure)
+        r = set_error(job, result);
+    else if (job->facts.proof_error.code != NULL) {
         result->outcome = CW_OUTCOME_FAILED;
         set_proof_error(job, result);
     } else
         result->outcome =
             job->kind == CW_JOB_PLAN && cw_job_is_plan_only(job) ? CW_OUTCOME_PLANNED : CW_OUTCOME_SUCCEEDED;
+    struct cw_error_v1 *error = &result->error;
+    if (error->code != NULL && (error->remedy == NULL || error->remedy[0] == '\0'))
+        error->remedy = cw_remedy_of_class(error->class);
+    return r;
 }
 
 int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, struct cw_err *err)
@@ -118,16 +165,19 @@ int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, stru
         .duration_ms = CW_MAX(now - job->accepted_wall_ms, INT64_C(0)),
         .worker = job->parts->publish.worker_id,
         .plan_version = job->plan == NULL ? 0 : job->plan->version,
+        .left_over = job->left_over,
+        .left_over_count = job->left_over_count,
     };
     int r = add_steps(job, &result);
     if (r == 0)
         r = cw_result_from_facts(&result, &job->facts, job->run_mem);
     if (r == 0 && job->problems.count > 0)
         r = cw_problems_v1_of(&job->problems, job->run_mem, &result.problems, &result.problem_count);
+    if (r == 0)
+        r = set_outcome(job, &result);
     if (r < 0)
         return cw_err_set(err, r, "no memory for a verdict");
     *(cw_job_is_plan_only(job) ? &result.would_change : &result.changes) = count_changes(job);
-    set_outcome(job, &result);
     result.summary = summary_of(job, &result);
     return cw_verdict_encode(&job->parts->publish, &job->voice, &result, job->run_mem, ret_verdict, err);
 }

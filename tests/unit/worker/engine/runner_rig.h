@@ -36,6 +36,18 @@ static char *header_of(const struct cw_kafka_record *rec, const char *name)
     return NULL;
 }
 
+/* Nobody is left alone with a failure. */
+static void check_verdict(const char *type, const char *body)
+{
+    bool is_bad = strstr(body, "\"outcome\":\"failed\",\"summary\"") != NULL ||
+                  strstr(body, "\"outcome\":\"rejected\",\"summary\"") != NULL;
+    if (!cw_z_ends(type, "result.v1") || !is_bad)
+        return;
+    const char *remedy = strstr(body, "\"remedy\":\"");
+    if (remedy == NULL || remedy[strlen("\"remedy\":\"")] == '"')
+        fail_msg("no remedy: %s", body);
+}
+
 static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err)
 {
     (void)arg;
@@ -48,6 +60,7 @@ static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err
     e->body = strndup(rec->value.p, rec->value.n);
     e->headers = rec->header_count;
     assert_non_null(e->type);
+    check_verdict(e->type, e->body);
     return 0;
 }
 
@@ -145,7 +158,6 @@ static int play(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
     }
     if (s->fail_times > 0) {
         s->fail_times--;
-        cw_err_remedy(err, "try harder");
         return cw_err_set(err, s->fail_code, "it broke");
     }
     c->ops->found(c->ops_arg, "found something");
@@ -192,7 +204,11 @@ static int undo(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
             return cw_err_set(err, r, "stopped in the undo");
     }
     c->ops->changed(c->ops_arg, "put back");
-    return s->undo_fail_code != 0 ? cw_err_set(err, s->undo_fail_code, "cannot put back") : 0;
+    if (s->undo_fail_code == 0)
+        return 0;
+    int r = cw_err_set(err, s->undo_fail_code, "cannot put back");
+    cw_err_remedy(err, "put it back by hand");
+    return r;
 }
 
 static int undo_a(struct cw_step_ctx *c, struct cw_err *err)
@@ -235,13 +251,16 @@ static const struct cw_plan *plan_of(enum cw_request_kind kind)
     return kind == CW_REQUEST_CANCEL ? NULL : &plan;
 }
 
+static bool refuse_clients; /* as for a tenant that this fleet does not serve */
+
 static int clients_of(void *arg, const struct cw_request *req, const struct cw_clients **ret_clients,
                       struct cw_err *err)
 {
     static const struct cw_clients none;
     (void)arg;
     (void)req;
-    (void)err;
+    if (refuse_clients)
+        return cw_err_set(err, CW_EREJECTED, "a foreign tenant");
     *ret_clients = &none;
     return 0;
 }
@@ -306,8 +325,8 @@ static void stop_worker(struct worker *w)
 
 static int64_t next_offset;
 
-static void submit_on(struct worker *w, const char *id, const char *workspace, enum cw_mode mode,
-                      enum cw_lane lane, const char *target)
+static struct cw_job *job_for(struct worker *w, const char *id, const char *workspace, enum cw_mode mode,
+                              enum cw_lane lane, const char *target)
 {
     struct cw_arena *mem;
     assert_int_equal(cw_arena_new((size_t)8 << 20, &mem), 0);
@@ -333,6 +352,21 @@ static void submit_on(struct worker *w, const char *id, const char *workspace, e
     job->accepted_wall_ms = cw_wall_ms();
     job->log_ctx.job = job->req.event.id;
     assert_true(cw_job_add_origin(job, &origin));
+    return job;
+}
+
+static void submit_on(struct worker *w, const char *id, const char *workspace, enum cw_mode mode,
+                      enum cw_lane lane, const char *target)
+{
+    assert_int_equal(cw_runner_take(w->runner, job_for(w, id, workspace, mode, lane, target)), 0);
+}
+
+/* As a version of the worker does that can't read the request. */
+static void submit_refused(struct worker *w, const char *id)
+{
+    struct cw_job *job = job_for(w, id, WS, CW_MODE_APPLY, CW_LANE_INTERACTIVE, NULL);
+    job->kind = CW_JOB_REFUSE;
+    (void)cw_err_set(&job->refusal, CW_EINVAL, "/options/novel: is not known");
     assert_int_equal(cw_runner_take(w->runner, job), 0);
 }
 
@@ -346,6 +380,7 @@ static void begin(struct cw_arena *mem)
     (void)ASK(mem, "FLUSHALL");
     forget_events();
     memset(scripts, 0, sizeof scripts);
+    refuse_clients = false;
 }
 
 static void until_runs(int script, int runs)
@@ -354,6 +389,20 @@ static void until_runs(int script, int runs)
     while (scripts[script].runs < runs && !cw_is_past(until))
         assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
     assert_int_equal(scripts[script].runs, runs);
+}
+
+/* A first worker begins r1 and hands it over in the middle of beta. */
+static void begin_and_park(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    start_worker(&w, "w0", 30000, 4);
+    scripts[1].sleep_ms = 8000;
+    submit(&w, "r1");
+    until_runs(1, 1);
+    cw_runner_revoke(w.runner, "requests", 0, CW_EPARKED);
+    stop_worker(&w);
+    scripts[1].sleep_ms = 0;
 }
 
 /* ---- tests ------------------------------------------------------------------------------------------------------------ */

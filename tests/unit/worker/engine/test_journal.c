@@ -175,32 +175,28 @@ static void cancel_flag(struct cw_arena *mem)
     struct cw_journal_peek peek;
     struct cw_log log;
     struct cw_verdict stored, verdict = verdict_of(mem, "cancelled", "{}");
-    enum cw_target_state state;
+    struct cw_target_look target;
     enum cw_stored how;
-    const char *outcome = NULL;
     bool is_cancelled = true;
     fresh(mem);
-    assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &state, &outcome, &err),
-                     0);
-    assert_int_equal(state, CW_TARGET_UNKNOWN);
+    assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &target, &err), 0);
+    assert_int_equal(target.state, CW_TARGET_UNKNOWN);
     assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err), 0);
     hold(mem, value_a);
     assert_int_equal(claim(mem, value_a, NULL, &log), 0);
     assert_int_equal(set(value_a, "x", "1", &is_cancelled), 0);
     assert_false(is_cancelled);
-    assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &state, &outcome, &err),
-                     0);
-    assert_int_equal(state, CW_TARGET_ACTIVE);
+    assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &target, &err), 0);
+    assert_int_equal(target.state, CW_TARGET_ACTIVE);
     assert_int_equal(set(value_a, "x", "1", &is_cancelled), 0);
     assert_true(is_cancelled);
     assert_int_equal(claim(mem, value_a, NULL, &log), 0);
     assert_string_equal(log.cancel, "why");
     const struct cw_claim c = claim_of(value_a);
     assert_int_equal(cw_journal_verdict(&journal, &c, &verdict, cw_in_ms(2000), mem, &stored, &how, &err), 0);
-    assert_int_equal(cw_journal_cancel(&journal, job_key, NULL, cw_in_ms(2000), mem, &state, &outcome, &err),
-                     0);
-    assert_int_equal(state, CW_TARGET_ENDED);
-    assert_string_equal(outcome, "cancelled");
+    assert_int_equal(cw_journal_cancel(&journal, job_key, NULL, cw_in_ms(2000), mem, &target, &err), 0);
+    assert_int_equal(target.state, CW_TARGET_ENDED);
+    assert_string_equal(target.outcome, "cancelled");
 }
 
 static void waits_for_redis(struct cw_arena *mem)
