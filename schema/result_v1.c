@@ -250,10 +250,10 @@ int cw_result_from_facts(struct cw_result_v1 *result, const struct cw_facts *fac
     return 0;
 }
 
-void cw_result_event_id(const char *request_id, char out[CW_UUID_BYTES])
+void cw_result_event_id(const char *workspace_key, const char *request_id, char out[CW_UUID_BYTES])
 {
     CW_AUTO(cw_buf_fini) struct cw_buf b = {0};
-    cw_buf_addf(&b, "result:%s", request_id);
+    cw_buf_addf(&b, "result:%s:%s", workspace_key, request_id);
     cw_uuid5(cw_buf_z(&b), b.n, out);
 }
 

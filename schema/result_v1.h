@@ -116,8 +116,8 @@ extern const struct cw_shape cw_result_v1_shape;
 /* Fill evidence, diagnosis and compute from the facts; borrows what the facts own, lists live in mem.
  * Errors: -CW_ENOMEM. */
 int cw_result_from_facts(struct cw_result_v1 *result, const struct cw_facts *facts, struct cw_arena *mem);
-/* Derived from the request's id: equal for equal requests. */
-void cw_result_event_id(const char *request_id, char out[CW_UUID_BYTES]);
+/* Derived from the workspace's key and the request's id: equal for equal requests, and for no others. */
+void cw_result_event_id(const char *workspace_key, const char *request_id, char out[CW_UUID_BYTES]);
 /* Problems of a decoded request as they stand in a verdict or dead letter; lives in mem. Errors: -CW_ENOMEM. */
 int cw_problems_v1_of(const struct cw_problems *problems, struct cw_arena *mem,
                       struct cw_problem_v1 **ret_items, size_t *ret_count);

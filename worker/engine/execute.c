@@ -3,7 +3,7 @@
 #include "worker/engine/retry.h"
 
 #define NAME_BYTES 128
-#define KEY_NAME_BYTES 512
+#define KEY_NAME_BYTES 2048
 
 /* One step while it is being run. */
 struct execution {
@@ -237,8 +237,8 @@ static void begin_execution(struct execution *x, struct cw_job *job, size_t inde
     char name[KEY_NAME_BYTES];
     *x = (struct execution){.job = job, .step = step, .is_undo = is_undo, .began_mono_ms = cw_mono_ms()};
     (void)snprintf(x->name, sizeof x->name, "%s%s", is_undo ? "undo:" : "", step->def->name);
-    int n = snprintf(name, sizeof name, "step:%s:%s", job->req.event.id, step->def->name);
-    cw_uuid5(name, (size_t)n, x->key);
+    int n = snprintf(name, sizeof name, "step:%s:%s", job->job_key, step->def->name);
+    cw_uuid5(name, CW_MIN((size_t)n, sizeof name - 1), x->key);
     x->begun_before = is_undo ? 0 : step->begun;
     job->step = step;
     job->step_name = step->def->name;

@@ -15,10 +15,6 @@ struct cw_claim cw_job_claim(const struct cw_job *job)
 static void on_lock_waiting(void *arg, const struct cw_lock_owner *owner)
 {
     struct cw_job *job = arg;
-    if (job->lease == NULL && owner->epoch > job->voice.epoch) {
-        job->voice.epoch = owner->epoch;
-        job->voice.number = 0;
-    }
     const struct cw_waiting waiting = {
         .reason = CW_WAIT_LOCK,
         .what = owner->request_id[0] == '\0' ? "redis" : owner->request_id,

@@ -9,11 +9,15 @@
 
 static const struct cw_redis_script accept_script = {
     .name = "journal.accept",
-    .lua = "if redis.call('HSETNX', KEYS[1], 'accepted', ARGV[1]) == 1 then\n"
-           "  redis.call('HSETNX', KEYS[1], 'kind', ARGV[2])\n"
-           "  redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
-           "end\n"
-           "return redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published')\n",
+    .lua =
+        "if redis.call('HSETNX', KEYS[1], 'accepted', ARGV[1]) == 1 then\n"
+        "  redis.call('HSETNX', KEYS[1], 'kind', ARGV[2])\n"
+        "  redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+        "end\n"
+        "local takes = redis.call('HINCRBY', KEYS[1], 'takes', 1)\n"
+        "redis.call('SETNX', KEYS[2], ARGV[4])\n"
+        "return {redis.call('GET', KEYS[2]), takes,\n"
+        "  unpack(redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published'))}\n",
 };
 
 static const struct cw_redis_script claim_script = {
@@ -140,21 +144,27 @@ static int read_verdict(struct cw_str outcome, struct cw_str body, struct cw_str
 
 /* ---- accept and claim ------------------------------------------------------------------------------------------------- */
 
-int cw_journal_accept(const struct cw_journal *j, const char *job_key, const char *kind, int64_t wall_ms,
-                      struct cw_deadline until, struct cw_arena *mem, struct cw_journal_peek *ret_peek,
-                      struct cw_err *err)
+int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, const char *job_key,
+                      const char *kind, int64_t wall_ms, struct cw_deadline until, struct cw_arena *mem,
+                      struct cw_journal_peek *ret_peek, struct cw_err *err)
 {
-    char wall[24], ttl[24];
-    const struct cw_str args[] = {number(wall_ms, wall), cw_str_of(kind), number(j->retention_ms, ttl)};
-    const struct ask ask = {&accept_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    char wall[24], ttl[24], epoch[24];
+    const struct cw_str args[] = {number(wall_ms, wall), cw_str_of(kind), number(j->retention_ms, ttl),
+                                  number(cw_lock_epoch_least(), epoch)};
+    const char *epoch_key = cw_lock_key(mem, workspace_key, "epoch");
+    const struct ask ask = {&accept_script, {job_key, epoch_key}, 2, args, CW_ARRAY_LEN(args)};
     struct cw_redis_reply reply;
+    if (epoch_key == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
         return r;
-    if (!is_list(&reply, 5))
+    if (!is_list(&reply, 7))
         return unintelligible(&ask, err);
-    const struct cw_redis_reply *it = reply.items;
+    const struct cw_redis_reply *it = reply.items + 2;
     struct cw_journal_peek peek = {
+        .epoch = (uint64_t)number_of(reply.items[0].str),
+        .takes = reply.items[1].num,
         .accepted_wall_ms = number_of(it[0].str),
         .has_verdict = it[1].type == CW_REDIS_STR,
         .is_published = it[4].type == CW_REDIS_STR,

@@ -1,6 +1,6 @@
 /* worker/engine/journal.h: what a request has done so far: one hash in Redis a request, one atomic script a change.
  *
- * Key "cw:{<workspace key>}:job:<request id>". Fields: accepted (wall ms), kind, plan, claims, cancel, fail (failure record, before anything
+ * Key "cw:{<workspace key>}:job:<request id>". Fields: accepted (wall ms), kind, plan, takes, claims, cancel, fail (failure record, before anything
  * is undone), open ("<step>|<lease value>": being run now), b:<step> attempts begun, c:<step> crashes in it, d:<step> its record,
  * a:<step> announced, p:<step> record of one that was handed over unfinished, u:<step> undone, o:<resource id> operation of Azure, verdict, vhead, outcome, published.
  * Each change of a claimed job compares the lease's value first: a slow former owner gets -CW_EFENCED and has changed nothing.
@@ -32,15 +32,18 @@ char *cw_journal_key(struct cw_arena *mem, const char *workspace_key, const char
 /* What is known of a request before anybody claims it. */
 struct cw_journal_peek {
     int64_t accepted_wall_ms;
+    uint64_t epoch; /* of the workspace's last lock: every later claim has a greater one */
+    int64_t takes;  /* how often the request was taken from Kafka, this time included */
     bool has_verdict;
     struct cw_verdict verdict; /* in mem, without key */
     bool is_published;
 };
 
-/* The request was taken from Kafka (here or before): remember when, and see what is known. Not fenced, changes nothing that exists. */
-int cw_journal_accept(const struct cw_journal *j, const char *job_key, const char *kind, int64_t wall_ms,
-                      struct cw_deadline until, struct cw_arena *mem, struct cw_journal_peek *ret_peek,
-                      struct cw_err *err);
+/* The request was taken from Kafka (here or before): remember when, and see what is known. Not fenced: it counts the times, and changes
+ * nothing else that exists. */
+int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, const char *job_key,
+                      const char *kind, int64_t wall_ms, struct cw_deadline until, struct cw_arena *mem,
+                      struct cw_journal_peek *ret_peek, struct cw_err *err);
 
 struct cw_log_step {
     const char *name;

@@ -132,20 +132,13 @@ static enum cw_next answer(struct cw_job *job, struct cw_err *err)
 enum cw_next cw_leg_cancel(struct cw_job *job)
 {
     struct cw_err err = {0};
-    struct cw_journal_peek peek = {0};
+    bool has_verdict;
     cw_job_set_state(job, CW_JOB_SETTLING);
-    int r = cw_job_reset_run(job);
-    if (r == 0)
-        r = cw_journal_accept(&job->parts->journal, job->job_key, cw_request_kind_name(job->req.kind),
-                              job->accepted_wall_ms, CW_NEVER, job->run_mem, &peek, &err);
+    int r = cw_job_accept(job, &has_verdict, &err);
     if (r < 0)
         return CW_NEXT_AGAIN;
-    job->accepted_wall_ms = peek.accepted_wall_ms;
-    if (peek.has_verdict) {
-        job->verdict = peek.verdict;
-        job->has_verdict = true;
+    if (has_verdict)
         return CW_NEXT_FINISH;
-    }
     struct wanted t = {
         .key = cw_journal_key(job->run_mem, job->req.workspace_key, job->req.cancel->request_id),
         .reason = job->req.cancel->reason == NULL ? "asked for" : job->req.cancel->reason,

@@ -5,6 +5,7 @@
 #define PAUSE_FIRST_MS 200
 #define PAUSE_MOST_MS 15000
 #define CLOSE_MS 800
+#define TAKES_MAX 498 /* the last stretch below the verdict's number */
 
 /* Redis refuses, memory is short, or the fiber was stopped: the same again later. */
 static enum cw_next again(const struct cw_err *err)
@@ -14,14 +15,6 @@ static enum cw_next again(const struct cw_err *err)
     return CW_NEXT_AGAIN;
 }
 
-/* Everything that was loaded for the run is gone afterwards. */
-static int keep_verdict(struct cw_job *job, const struct cw_verdict *verdict)
-{
-    job->verdict = *verdict;
-    job->has_verdict = true;
-    return 0;
-}
-
 static void set_deadline(struct cw_job *job)
 {
     int64_t minutes = job->req.options.deadline_minutes;
@@ -29,36 +22,46 @@ static void set_deadline(struct cw_job *job)
     job->until = cw_in_ms(CW_MIN(CW_MAX(left, INT64_C(0)), minutes * 60000));
 }
 
-/* 1: there is a verdict already. */
-static int accept(struct cw_job *job, struct cw_err *err)
+static void keep_verdict(struct cw_job *job, const struct cw_verdict *verdict)
+{
+    job->verdict = *verdict;
+    job->has_verdict = true;
+}
+
+int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
 {
     struct cw_journal_peek peek;
     int r = cw_job_reset_run(job);
     if (r < 0)
         return cw_err_set(err, r, "no memory for a request");
-    r = cw_journal_accept(&job->parts->journal, job->job_key, cw_request_kind_name(job->req.kind),
-                          job->accepted_wall_ms, CW_NEVER, job->run_mem, &peek, err);
+    r = cw_journal_accept(&job->parts->journal, job->req.workspace_key, job->job_key,
+                          cw_request_kind_name(job->req.kind), job->accepted_wall_ms, CW_NEVER, job->run_mem,
+                          &peek, err);
     if (r < 0)
         return r;
-    job->has_accepted = true;
     if (peek.accepted_wall_ms > 0)
         job->accepted_wall_ms = peek.accepted_wall_ms;
+    job->voice.epoch = peek.epoch;
+    job->voice.number =
+        CW_VOICE_WAITING + (uint32_t)CW_MIN(peek.takes, (int64_t)TAKES_MAX) * CW_VOICE_WAITING_STRETCH;
+    *ret_has_verdict = peek.has_verdict;
     if (!peek.has_verdict)
         return 0;
-    (void)keep_verdict(job, &peek.verdict);
+    keep_verdict(job, &peek.verdict);
     cw_log(CW_INFO, "job.repeated", CW_F_STR("outcome", peek.verdict.outcome),
            CW_F_BOOL("published", peek.is_published));
-    return 1;
+    return 0;
 }
 
 enum cw_next cw_leg_accept(struct cw_job *job)
 {
     struct cw_err err = {0};
+    bool has_verdict;
     cw_job_set_state(job, CW_JOB_ACCEPTED);
-    int r = accept(job, &err);
+    int r = cw_job_accept(job, &has_verdict, &err);
     if (r < 0)
         return again(&err);
-    if (r > 0)
+    if (has_verdict)
         return CW_NEXT_FINISH;
     set_deadline(job);
     return job->cancel != NULL ? CW_NEXT_SETTLE : CW_NEXT_QUEUE;
@@ -75,7 +78,7 @@ static int store_unclaimed(struct cw_job *job, enum cw_stored *ret_stored, struc
     r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored,
                            ret_stored, err);
     if (r == 0 && *ret_stored != CW_STORED_CLAIMED)
-        (void)keep_verdict(job, &stored);
+        keep_verdict(job, &stored);
     return r;
 }
 
@@ -115,10 +118,13 @@ enum cw_next cw_leg_refuse(struct cw_job *job)
 {
     struct cw_err err = {0};
     enum cw_stored stored;
+    bool has_verdict;
     cw_job_set_state(job, CW_JOB_SETTLING);
-    int r = cw_job_reset_run(job);
+    int r = cw_job_accept(job, &has_verdict, &err);
     if (r < 0)
-        return CW_NEXT_AGAIN;
+        return again(&err);
+    if (has_verdict)
+        return CW_NEXT_FINISH;
     cw_job_fail(job, CW_OUTCOME_REJECTED, NULL, &job->refusal);
     r = store_unclaimed(job, &stored, &err);
     if (r < 0)

@@ -36,10 +36,8 @@ static int take_lock(struct cw_job *job, struct cw_err *err)
 /* No lock: is it a reason to end without having run? */
 static enum cw_next without_lock(struct cw_job *job, int r, const struct cw_err *err)
 {
-    if (r == -CW_ETIMEDOUT && cw_is_past(job->until)) {
-        job->is_too_late = true;
+    if (r == -CW_ETIMEDOUT && cw_is_past(job->until))
         return CW_NEXT_SETTLE;
-    }
     if (r == -CW_ECANCELED)
         return job->must_run ? CW_NEXT_RUN : CW_NEXT_SETTLE;
     return again(err);

@@ -76,6 +76,11 @@ static const struct cw_redis_script release_script = {
            "return redis.call('DEL', KEYS[1])\n",
 };
 
+int64_t cw_lock_epoch_least(void)
+{
+    return cw_wall_ms() - EPOCH_ZERO_MS;
+}
+
 char *cw_lock_key(struct cw_arena *mem, const char *resource, const char *suffix)
 {
     return cw_arena_printf(mem, "cw:{%s}:%s", resource, suffix);
@@ -308,7 +313,7 @@ static int try_once(struct attempt *a, struct cw_deadline until, struct cw_lock_
     struct cw_lease *lease = a->lease;
     char ttl[24], epoch_least[24];
     (void)snprintf(ttl, sizeof ttl, "%lld", (long long)lease->locks->cfg.lease_ms);
-    (void)snprintf(epoch_least, sizeof epoch_least, "%lld", (long long)(cw_wall_ms() - EPOCH_ZERO_MS));
+    (void)snprintf(epoch_least, sizeof epoch_least, "%lld", (long long)cw_lock_epoch_least());
     const char *keys[] = {lease->lock_key, lease->epoch_key};
     const struct cw_str args[] = {cw_str_of(lease->token), cw_str_of(a->who), cw_str_of(ttl),
                                   cw_str_of(epoch_least)};

@@ -70,6 +70,8 @@ const char *cw_lease_key(const struct cw_lease *lease);
 /* Still ours, with more than the margin left? Asked before each write. Errors: -CW_ELOST. Suspends: no. */
 int cw_lease_check(const struct cw_lease *lease, struct cw_err *err);
 
+/* The least epoch that a lock could have now, also when Redis forgot all former ones. */
+int64_t cw_lock_epoch_least(void);
 /* "cw:{<resource>}:<suffix>" in mem. NULL when out of memory. */
 char *cw_lock_key(struct cw_arena *mem, const char *resource, const char *suffix);
 

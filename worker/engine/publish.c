@@ -76,6 +76,7 @@ static void make_envelope(const struct cw_publish *p, struct cw_voice *voice, st
                           struct cw_event *ret_event)
 {
     char *time = cw_arena_alloc(mem, CW_RFC3339_BYTES);
+    voice->number = CW_MIN(voice->number + 1, CW_VOICE_VERDICT - 1);
     if (time != NULL)
         cw_rfc3339_format(cw_wall_ms(), time);
     *ret_event = (struct cw_event){
@@ -84,7 +85,7 @@ static void make_envelope(const struct cw_publish *p, struct cw_voice *voice, st
         .time = time,
         .traceparent = voice->req->event.traceparent,
         .correlationid = voice->correlation_id,
-        .sequence = cw_event_sequence(mem, voice->epoch, ++voice->number),
+        .sequence = cw_event_sequence(mem, voice->epoch, voice->number),
     };
 }
 
@@ -95,8 +96,8 @@ static int encode_progress(const struct cw_publish *p, struct cw_voice *voice,
     struct cw_event event;
     make_envelope(p, voice, mem, &event);
     char *id = cw_arena_alloc(mem, CW_UUID_BYTES);
-    const char *name =
-        cw_arena_printf(mem, "progress:%s:%s:%s", p->worker_id, voice->req->event.id, event.sequence);
+    const char *name = cw_arena_printf(mem, "progress:%s:%s:%s:%s", p->worker_id, voice->req->workspace_key,
+                                       voice->req->event.id, event.sequence);
     if (name == NULL || id == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for an event");
     cw_uuid5(name, strlen(name), id);
@@ -165,8 +166,9 @@ int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct
     make_envelope(p, voice, mem, &event);
     if (id == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
-    cw_result_event_id(voice->req->event.id, id);
+    cw_result_event_id(voice->req->workspace_key, voice->req->event.id, id);
     event.id = id;
+    event.sequence = cw_event_sequence(mem, voice->epoch, CW_VOICE_VERDICT);
     int r = cw_result_encode(result, &event, voice->req->workspace_key, mem, &verdict.record, err);
     for (int round = 0; r == -CW_ETOOBIG && leave_out(result, round); round++)
         r = cw_result_encode(result, &event, voice->req->workspace_key, mem, &verdict.record, err);

@@ -28,7 +28,13 @@ struct cw_publish {
     const char *topic_deadletter;
 };
 
-/* Who speaks: the events of one request are ordered by (epoch, number). */
+/* Numbers of events within an epoch. Below the first: those of the lock's holder. From it on: those of workers that wait for the lock, a
+ * stretch for each time that the request was taken from Kafka. The last: the verdict, which no waiting worker may outdo. */
+#define CW_VOICE_WAITING 500000u
+#define CW_VOICE_WAITING_STRETCH 1000u
+#define CW_VOICE_VERDICT 999999u
+
+/* Who speaks: the events of one request are ordered by (epoch, number). The epoch is that of the workspace's last lock. */
 struct cw_voice {
     const struct cw_request *req;
     const char *correlation_id;

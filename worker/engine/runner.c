@@ -466,7 +466,6 @@ static void check_queued(struct cw_node *node, void *arg)
     }
     if (job->line == &r->light || job->line == &r->unspawned)
         return;
-    job->is_too_late = true;
     line_remove(job);
     start_light(r, job, cw_leg_settle);
 }

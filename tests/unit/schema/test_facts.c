@@ -113,10 +113,12 @@ static void a_verdict_tells_what_ran_and_what_runs(void **state)
     assert_string_equal(result.compute[1].after, "idle 2, used 0");
     assert_string_equal(result.evidence.probe_json, "{\"rows\":[0]}");
     char a[CW_UUID_BYTES], b[CW_UUID_BYTES];
-    cw_result_event_id("r-1", a);
-    cw_result_event_id("r-1", b);
+    cw_result_event_id("/ws/1", "r-1", a);
+    cw_result_event_id("/ws/1", "r-1", b);
     assert_string_equal(a, b);
-    cw_result_event_id("r-2", b);
+    cw_result_event_id("/ws/1", "r-2", b);
+    assert_string_not_equal(a, b);
+    cw_result_event_id("/ws/2", "r-1", b); /* two tenants may choose the same id */
     assert_string_not_equal(a, b);
 }
 

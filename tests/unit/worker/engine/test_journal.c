@@ -146,7 +146,8 @@ static void first_verdict_counts(struct cw_arena *mem)
     assert_int_equal(stored.record.header_count, 2);
     assert_string_equal(stored.record.headers[1].name, "content-type");
     assert_int_equal(cw_journal_published(&journal, job_key, cw_in_ms(2000), &err), 0);
-    assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err), 0);
+    assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
+                     0);
     assert_true(peek.has_verdict && peek.is_published);
     assert_true(cw_str_eq_z(peek.verdict.record.value, "{\"n\":1}"));
     assert_string_not_equal(ASK(mem, "PTTL", job_key), "-1");
@@ -181,7 +182,8 @@ static void cancel_flag(struct cw_arena *mem)
     fresh(mem);
     assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &target, &err), 0);
     assert_int_equal(target.state, CW_TARGET_UNKNOWN);
-    assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err), 0);
+    assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
+                     0);
     hold(mem, value_a);
     assert_int_equal(claim(mem, value_a, NULL, &log), 0);
     assert_int_equal(set(value_a, "x", "1", &is_cancelled), 0);
@@ -206,7 +208,8 @@ static void waits_for_redis(struct cw_arena *mem)
     fresh(mem);
     stop_redis();
     start_redis();
-    assert_int_equal(cw_journal_accept(&journal, job_key, "verify", 5, cw_in_ms(10000), mem, &peek, &err), 0);
+    assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(10000), mem, &peek, &err),
+                     0);
     assert_false(peek.has_verdict);
 }
 

@@ -233,6 +233,81 @@ static void every_class_has_a_remedy(struct cw_arena *mem)
     stop_worker(&w);
 }
 
+/* Of each request: what a consumer sees rises. */
+static void sequences_rise(const char *request)
+{
+    char id[64];
+    const char *last = "";
+    (void)snprintf(id, sizeof id, "\"requestId\":\"%s\"", request);
+    for (size_t i = 0; i < event_count; i++) {
+        if (strstr(events[i].body, id) == NULL)
+            continue;
+        if (strcmp(last, events[i].sequence) >= 0)
+            fail_msg("%s after %s: %s", events[i].sequence, last, events[i].body);
+        last = events[i].sequence;
+    }
+}
+
+static void until_waiting(const char *part)
+{
+    struct cw_deadline until = cw_in_ms(5000);
+    while (find_type("waiting.v1", part) == NULL && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
+    assert_non_null(find_type("waiting.v1", part));
+}
+
+static void sequence_of_what_never_ran(struct cw_arena *mem)
+{
+    struct worker w1, w2;
+    begin(mem);
+    (void)ASK(mem, "SET", "cw:{" WS "}:lock", "99999999|x|w9|somebody", "PX", "60000");
+    (void)ASK(mem, "SET", "cw:{" WS "}:epoch", "99999999");
+    start_worker(&w1, "w1", 30000, 4);
+    submit(&w1, "r1");
+    until_waiting("somebody");
+    cw_runner_revoke(w1.runner, "requests", 0, CW_EPARKED);
+    stop_worker(&w1);
+    (void)ASK(mem, "HSET", cw_journal_key(mem, WS, "r1"), "accepted", "1000");
+    start_worker(&w2, "w2", 30000, 4);
+    submit(&w2, "r1"); /* too late */
+    stop_worker(&w2);
+    assert_true(has_verdict("r1", "failed"));
+    sequences_rise("r1");
+}
+
+static void sequence_of_what_waits_again(struct cw_arena *mem)
+{
+    struct worker w;
+    begin_and_park(mem);
+    start_worker(&w, "w1", 30000, 4);
+    scripts[1].sleep_ms = 300;
+    submit(&w, "r2");
+    until_runs(1, 2);
+    submit(&w, "r1"); /* behind r2 now */
+    until_waiting("\"what\":\"r2\"");
+    stop_worker(&w);
+    assert_true(has_verdict("r1", "succeeded"));
+    sequences_rise("r1");
+    sequences_rise("r2");
+}
+
+static void sequence_of_a_refusal(struct cw_arena *mem)
+{
+    struct worker w1, w2;
+    begin(mem);
+    (void)ASK(mem, "SET", "cw:{" WS "}:lock", "99999999|x|w9|somebody", "PX", "60000");
+    start_worker(&w1, "w1", 30000, 4);
+    submit(&w1, "r1");
+    until_waiting("somebody");
+    cw_runner_revoke(w1.runner, "requests", 0, CW_EPARKED);
+    stop_worker(&w1);
+    start_worker(&w2, "w2", 30000, 4);
+    submit_refused(&w2, "r1");
+    stop_worker(&w2);
+    assert_true(has_verdict("r1", "rejected"));
+    sequences_rise("r1");
+}
+
 static void rejected_when_nothing_changed(struct cw_arena *mem)
 {
     struct worker w;
@@ -614,7 +689,7 @@ static void machine_of_states(struct cw_arena *mem)
     X(repeated) X(retries) X(conflicts_are_free) X(failure_is_undone) X(failed_undo_is_told)        \
         X(failed_undo_of_a_cancel_is_told) X(a_failure_keeps_its_own_error) X(refused_but_begun_is_undone) \
         X(refused_and_parked_is_undone_elsewhere) X(refused_and_never_begun) X(undo_without_clients_is_told) \
-        X(every_class_has_a_remedy) \
+        X(every_class_has_a_remedy) X(sequence_of_what_never_ran) X(sequence_of_what_waits_again) X(sequence_of_a_refusal)  \
         X(rejected_when_nothing_changed) X(plan_mode_writes_nothing) X(cancel_while_running)        \
             X(cancel_elsewhere) X(cancel_queued_and_unknown) X(park_and_resume) X(once_is_adopted)  \
                 X(lost_lock_stops_writes) X(redis_forgets_everything) X(redis_forgets_and_it_fails) \
