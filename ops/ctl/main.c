@@ -13,7 +13,7 @@ static void print_help(void)
         "causeway: send requests for private back-end connections of Azure Databricks workspaces, and follow them\n\n"
         "usage: causeway COMMAND [options]\n\ncommands\n");
     for (size_t i = 0; i < CW_ARRAY_LEN(commands); i++)
-        (void)printf("  %-8s %-32s %s\n", commands[i]->name, commands[i]->args, commands[i]->summary);
+        (void)printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
     (void)printf(
         "\n`causeway COMMAND --help` says more.  `causeway help settings` lists the connection settings, which are also\n"
         "read from the environment (CAUSEWAY_KAFKA_BROKERS, …).\n\n"

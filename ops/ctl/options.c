@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/time.h"
+#include "schema/request.h"
 
 bool option_duration(const char *z, int64_t *ret_ms)
 {
@@ -28,6 +29,23 @@ bool option_duration(const char *z, int64_t *ret_ms)
     return false;
 }
 
+/* By the workers' own decoder, so that nobody waits for the verdict of what they can't take. */
+static int check(struct cw_arena *mem, struct cw_str event, struct cw_err *err)
+{
+    static const struct cw_header content_type = {"content-type", {"application/cloudevents+json", 28}};
+    const struct cw_record_in rec = {.headers = &content_type, .header_count = 1, .value = event};
+    struct cw_request req = {0};
+    struct cw_problems problems = {0};
+    int r = cw_request_decode(&rec, mem, &req, &problems, err);
+    if (r < 0 && problems.count > 0) {
+        const struct cw_problem *first = &problems.items[0];
+        (void)cw_err_set(err, CW_EINVAL, "%s: %s", first->pointer, first->message);
+        cw_err_remedy(err, "%s", first->remedy);
+        return -CW_EINVAL;
+    }
+    return r;
+}
+
 int option_event(struct cw_arena *mem, const char *id, const char *type, const char *workspace_id,
                  const char *data, struct cw_str *ret_event, struct cw_err *err)
 {
@@ -47,7 +65,7 @@ int option_event(struct cw_arena *mem, const char *id, const char *type, const c
     if (text == NULL)
         return cw_err_set(err, CW_ENOMEM, "event");
     *ret_event = (struct cw_str){text, b.n};
-    return 0;
+    return check(mem, *ret_event, err);
 }
 
 char *option_workspace_key(struct cw_arena *mem, const char *workspace_id)

@@ -12,7 +12,7 @@
 /* "500ms", "90s", "15m", "2h"; false when malformed or not positive. */
 bool option_duration(const char *z, int64_t *ret_ms);
 /* A CloudEvent of this project's request types for a workspace, as text in mem. data is a JSON object's text. Errors:
- * -CW_ENOMEM. */
+ * -CW_EINVAL (a worker would refuse it: what and why), -CW_ENOMEM. */
 int option_event(struct cw_arena *mem, const char *id, const char *type, const char *workspace_id,
                  const char *data, struct cw_str *ret_event, struct cw_err *err);
 /* The record key of a workspace: its id in lower case, in mem. */

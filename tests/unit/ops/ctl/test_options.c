@@ -46,19 +46,32 @@ static void test_a_built_event_is_a_request_that_workers_accept(void **state)
     assert_string_equal(req.workspace_key, option_workspace_key(mem, workspace));
 }
 
-static void test_quotes_in_an_id_cannot_break_out(void **state)
+/* What a worker would refuse is refused here, with a remedy: nothing is sent, and nobody waits for its verdict. */
+static void test_what_workers_would_refuse_is_refused(void **state)
 {
     (void)state;
-    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
-    struct cw_err err = {0};
-    struct cw_str event = {0};
-    json_t *doc = NULL;
-    assert_int_equal(cw_arena_new((size_t)1024 * 1024, &mem), 0);
-    assert_int_equal(
-        option_event(mem, "a\",\"type\":\"x", "causeway.workspace.verify.v1", "/w\n", "{}", &event, &err), 0);
-    assert_int_equal(cw_json_parse_in(mem, event.p, event.n, 4096, &doc, &err), 0);
-    assert_string_equal(cw_json_str(doc, "type", ""), "causeway.workspace.verify.v1");
-    assert_string_equal(cw_json_str(doc, "id", ""), "a\",\"type\":\"x");
+    static const char workspace[] =
+        "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/"
+        "Microsoft.Databricks/workspaces/ws";
+    const struct {
+        const char *id, *workspace, *part;
+    } cases[] = {
+        {"an-id", "nonsense", "/workspaceId"},
+        {"an-id", "", "/workspaceId"},
+        {"a\",\"type\":\"x", workspace, "id"},
+    };
+    for (size_t i = 0; i < CW_ARRAY_LEN(cases); i++) {
+        CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+        struct cw_err err = {0};
+        struct cw_str event = {0};
+        assert_int_equal(cw_arena_new((size_t)1024 * 1024, &mem), 0);
+        const char *data = cw_arena_printf(mem, "{\"workspaceId\":\"%s\"}", cases[i].workspace);
+        assert_int_equal(option_event(mem, cases[i].id, "causeway.workspace.verify.v1", cases[i].workspace,
+                                      data, &event, &err),
+                         -CW_EINVAL);
+        assert_non_null(strstr(err.text, cases[i].part));
+        assert_string_not_equal(err.remedy, "");
+    }
 }
 
 int main(void)
@@ -66,7 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_a_built_event_is_a_request_that_workers_accept),
-        cmocka_unit_test(test_quotes_in_an_id_cannot_break_out),
+        cmocka_unit_test(test_what_workers_would_refuse_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
