@@ -205,6 +205,11 @@ static const struct cw_member result_members[] = {
      .text = "what it cost"},
     TEXT("worker", worker, "who finished it"),
     INT("planVersion", plan_version, "version of the plan"),
+    {.name = "leftOut",
+     .type = CW_MEMBER_TEXTS,
+     AT(left_out),
+     COUNT(left_out_count),
+     .text = "members of which something is missing here, because the event was too big for its topic"},
 };
 #undef TYPE
 const struct cw_shape cw_result_v1_shape = {.name = "result",

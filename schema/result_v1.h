@@ -109,6 +109,8 @@ struct cw_result_v1 {
     struct cw_calls_v1 calls;
     const char *worker;
     int64_t plan_version;
+    const char **left_out; /* members that made the event too big, "steps/found" */
+    size_t left_out_count;
 };
 
 extern const struct cw_shape cw_result_v1_shape;

@@ -53,6 +53,8 @@ static const char *reason_not_ready(const struct cw_app *app)
         return "no partition assigned";
     if (!cw_redis_is_connected(app->redis))
         return "redis not connected";
+    if (cw_engine_trouble(app->engine) != NULL)
+        return cw_engine_trouble(app->engine);
     return app->has_token ? NULL : "no Azure token";
 }
 

@@ -14,6 +14,7 @@ struct cw_engine {
     char *topic_progress;
     char *topic_results;
     char *topic_deadletter;
+    struct cw_trouble troubles[CW_TOPIC__COUNT];
 };
 
 size_t cw_engine_fibers_max(size_t slots, size_t queued_max, size_t light_max)
@@ -57,10 +58,18 @@ static bool copy_names(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 
 static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 {
+    static const char *const names[CW_TOPIC__COUNT] = {"progress", "results", "deadletter"};
+    for (size_t i = 0; i < CW_TOPIC__COUNT; i++)
+        e->troubles[i].name = names[i];
     e->parts = (struct cw_engine_parts){
         .loop = cfg->loop,
-        .journal = {cfg->redis, cfg->retention_ms},
-        .publish = {cfg->sink, e->worker_id, e->topic_progress, e->topic_results, e->topic_deadletter},
+        .journal = {.redis = cfg->redis, .retention_ms = cfg->retention_ms},
+        .publish = {.sink = cfg->sink,
+                    .worker_id = e->worker_id,
+                    .topic_progress = e->topic_progress,
+                    .topic_results = e->topic_results,
+                    .topic_deadletter = e->topic_deadletter,
+                    .trouble = {&e->troubles[0], &e->troubles[1], &e->troubles[2]}},
         .plan_of = cfg->plan_of,
         .clients_of = cfg->clients_of,
         .clients_arg = cfg->arg,
@@ -174,6 +183,16 @@ bool cw_engine_is_assigned(const struct cw_engine *e)
 int64_t cw_engine_lag(struct cw_engine *e)
 {
     return cw_intake_lag(e->intake);
+}
+
+const char *cw_engine_trouble(const struct cw_engine *e)
+{
+    for (size_t i = 0; i < CW_ARRAY_LEN(e->troubles); i++) {
+        const char *reason = cw_trouble_reason(&e->troubles[i]);
+        if (reason != NULL)
+            return reason;
+    }
+    return NULL;
 }
 
 struct cw_runner *cw_engine_runner(struct cw_engine *e)

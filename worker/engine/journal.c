@@ -61,6 +61,15 @@ static const struct cw_redis_script verdict_script = {
            "return {0}\n",
 };
 
+static const struct cw_redis_script replace_script = {
+    .name = "journal.replace",
+    .lua = "local cur = redis.call('HMGET', KEYS[1], 'outcome', 'verdict', 'vhead')\n"
+           "if cur[2] and cur[2] ~= ARGV[2] then return {1, cur[1], cur[2], cur[3]} end\n"
+           "redis.call('HSET', KEYS[1], 'outcome', ARGV[3], 'verdict', ARGV[4], 'vhead', ARGV[5])\n"
+           "redis.call('PEXPIRE', KEYS[1], ARGV[1])\n"
+           "return {0}\n",
+};
+
 static const struct cw_redis_script published_script = {
     .name = "journal.published",
     .lua =
@@ -373,6 +382,30 @@ int cw_journal_verdict(const struct cw_journal *j, const struct cw_claim *claim,
     if (!is_list(&reply, 4))
         return unintelligible(&ask, err);
     return read_verdict(reply.items[1].str, reply.items[2].str, reply.items[3].str, mem, ret_verdict, err);
+}
+
+int cw_journal_replace(const struct cw_journal *j, const char *job_key, const struct cw_verdict *stored,
+                       const struct cw_verdict *shorter, struct cw_deadline until, struct cw_arena *mem,
+                       struct cw_verdict *ret_verdict, struct cw_err *err)
+{
+    char ttl[24];
+    const char *headers = cw_headers_print(&shorter->record, mem);
+    if (headers == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
+    const struct cw_str args[] = {number(j->retention_ms, ttl), stored->record.value,
+                                  cw_str_of(shorter->outcome), shorter->record.value, cw_str_of(headers)};
+    const struct ask ask = {&replace_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    struct cw_redis_reply reply;
+    int r = eval(j, &ask, until, mem, &reply, err);
+    if (r < 0)
+        return r;
+    if (!is_list(&reply, 1) || (reply.items[0].num != 0 && !is_list(&reply, 4)))
+        return unintelligible(&ask, err);
+    if (reply.items[0].num != 0)
+        return read_verdict(reply.items[1].str, reply.items[2].str, reply.items[3].str, mem, ret_verdict,
+                            err);
+    *ret_verdict = *shorter;
+    return 0;
 }
 
 int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,

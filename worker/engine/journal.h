@@ -107,6 +107,11 @@ enum cw_stored {
 int cw_journal_verdict(const struct cw_journal *j, const struct cw_claim *claim,
                        const struct cw_verdict *verdict, struct cw_deadline until, struct cw_arena *mem,
                        struct cw_verdict *ret_verdict, enum cw_stored *ret_stored, struct cw_err *err);
+/* No topic takes the stored verdict: store a shorter one in its place. *ret_verdict is the one that counts: the shorter one, or what another
+ * worker has put there meanwhile. */
+int cw_journal_replace(const struct cw_journal *j, const char *job_key, const struct cw_verdict *stored,
+                       const struct cw_verdict *shorter, struct cw_deadline until, struct cw_arena *mem,
+                       struct cw_verdict *ret_verdict, struct cw_err *err);
 /* The verdict was acknowledged: keep it, drop the rest, begin the retention. */
 int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,
                          struct cw_err *err);

@@ -161,7 +161,7 @@ enum cw_next cw_leg_finish(struct cw_job *job)
     cw_job_set_state(job, CW_JOB_PUBLISHING);
     int r = store_verdict(job, &err);
     if (r == 0)
-        r = cw_publish_verdict(&job->parts->publish, job->req.workspace_key, &job->verdict, &err);
+        r = cw_job_send_verdict(job, &err);
     if (r < 0)
         return again(&err);
     cw_meter_verdict(job->verdict.outcome);

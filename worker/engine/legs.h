@@ -62,6 +62,11 @@ int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, stru
 /* What to do about an error of which nobody said it; class as it is written in events. */
 const char *cw_remedy_of_class(const char *class);
 
+/* ---- deliver.c ---- */
+/* Send the job's verdict until it is acknowledged; one that the topic refuses as too big is replaced by a shorter one, in the journal first.
+ * Errors: cancellation, -CW_ETOOBIG (nothing is left to leave out), those of the journal. Suspends: yes. */
+int cw_job_send_verdict(struct cw_job *job, struct cw_err *err);
+
 /* ---- meters.c ---- */
 void cw_meter_verdict(const char *outcome);
 void cw_meter_step(const char *step, int64_t ms);

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/net/loop.h"
+#include "worker/engine/shorten.h"
 
 #define EVENT_MEM_BYTES ((size_t)4 * 1024 * 1024)
 #define SEND_TRY_MS 30000
@@ -51,9 +52,23 @@ static bool is_final(int r)
     return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ETOOBIG || r == -CW_EINVAL;
 }
 
-static int send_until_acknowledged(const struct cw_publish *p, const char *topic,
+/* Brokers that are away come back; a topic that refuses must be mended. */
+static bool needs_people(const struct cw_err *err)
+{
+    static const char *const codes[] = {"INVALID_RECORD", "POLICY_VIOLATION", "TOPIC_EXCEPTION",
+                                        "UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"};
+    for (size_t i = 0; i < CW_ARRAY_LEN(codes); i++) {
+        if (cw_z_eq(err->remote_code, codes[i]))
+            return true;
+    }
+    return cw_err_class_of(err->code) != CW_CLASS_RETRY;
+}
+
+static int send_until_acknowledged(const struct cw_publish *p, enum cw_topic which,
                                    const struct cw_record_out *rec, struct cw_err *err)
 {
+    const char *const topics[] = {p->topic_progress, p->topic_results, p->topic_deadletter};
+    const char *topic = topics[which];
     struct cw_kafka_header headers[HEADERS_MAX];
     struct cw_kafka_record record;
     int r = to_kafka(topic, rec, headers, &record);
@@ -61,9 +76,11 @@ static int send_until_acknowledged(const struct cw_publish *p, const char *topic
         return cw_err_set(err, r, "too many headers");
     for (int64_t pause_ms = PAUSE_FIRST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)PAUSE_MOST_MS)) {
         r = p->sink.send(p->sink.arg, &record, cw_in_ms(SEND_TRY_MS), err);
+        if (r == 0)
+            cw_trouble_over(p->trouble[which]);
         if (r == 0 || is_final(r))
             return r < 0 ? cw_err_wrap(err, "send to %s", topic) : 0;
-        cw_log_err(CW_WARN, "publish.retry", err);
+        cw_trouble_note(p->trouble[which], err, needs_people(err));
         r = cw_sleep(cw_in_ms(cw_random_between(pause_ms / 2, pause_ms)));
         if (r < 0)
             return cw_err_set(err, r, "stopped while %s could not be reached", topic);
@@ -128,8 +145,8 @@ void cw_publish_progress(const struct cw_publish *p, struct cw_voice *voice, str
         cw_log_err(CW_WARN, "progress.dropped", &err);
 }
 
-int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voice,
-                               struct cw_progress_v1 *progress, struct cw_err *err)
+static int send_progress(const struct cw_publish *p, struct cw_voice *voice, struct cw_progress_v1 *progress,
+                         struct cw_err *err)
 {
     struct cw_record_out rec;
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
@@ -137,25 +154,26 @@ int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voic
     if (r < 0)
         return cw_err_set(err, r, "no memory for an event");
     r = encode_progress(p, voice, progress, mem, &rec, err);
-    return r < 0 ? r : send_until_acknowledged(p, p->topic_progress, &rec, err);
+    return r < 0 ? r : send_until_acknowledged(p, CW_TOPIC_PROGRESS, &rec, err);
+}
+
+int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voice,
+                               struct cw_progress_v1 *progress, struct cw_err *err)
+{
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    struct cw_progress_v1 shorter = *progress;
+    int r = cw_arena_new(EVENT_MEM_BYTES, &mem);
+    if (r < 0)
+        return cw_err_set(err, r, "no memory for an event");
+    do
+        r = send_progress(p, voice, &shorter, err);
+    while (r == -CW_ETOOBIG && cw_progress_leave_out(&shorter, mem));
+    if (r == -CW_ETOOBIG)
+        cw_trouble_note(p->trouble[CW_TOPIC_PROGRESS], err, true);
+    return r;
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------------------------------- */
-
-/* What a reader can do without, in the order in which it goes. */
-static bool leave_out(struct cw_result_v1 *result, int round)
-{
-    for (size_t i = 0; i < result->step_count; i++) {
-        result->steps[i].found_count = 0;
-        if (round > 0)
-            result->steps[i].changed_count = 0;
-    }
-    if (round > 1)
-        result->evidence.probe_json = NULL;
-    if (round > 2)
-        result->compute_count = result->diagnosis_count = result->problem_count = 0;
-    return round < 4;
-}
 
 int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct cw_result_v1 *result,
                       struct cw_arena *mem, struct cw_verdict *ret_verdict, struct cw_err *err)
@@ -170,7 +188,7 @@ int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct
     event.id = id;
     event.sequence = cw_event_sequence(mem, voice->epoch, CW_VOICE_VERDICT);
     int r = cw_result_encode(result, &event, voice->req->workspace_key, mem, &verdict.record, err);
-    for (int round = 0; r == -CW_ETOOBIG && leave_out(result, round); round++)
+    while (r == -CW_ETOOBIG && cw_result_leave_out(result, mem))
         r = cw_result_encode(result, &event, voice->req->workspace_key, mem, &verdict.record, err);
     if (r < 0)
         return cw_err_wrap(err, "verdict");
@@ -183,7 +201,10 @@ int cw_publish_verdict(const struct cw_publish *p, const char *workspace_key,
 {
     struct cw_record_out rec = verdict->record;
     rec.key = cw_str_of(workspace_key);
-    return send_until_acknowledged(p, p->topic_results, &rec, err);
+    int r = send_until_acknowledged(p, CW_TOPIC_RESULTS, &rec, err);
+    if (r == -CW_ETOOBIG)
+        cw_err_remedy(err, "raise max.message.bytes of %s", p->topic_results);
+    return r;
 }
 
 /* ---- dead letters ---------------------------------------------------------------------------------------------------- */
@@ -208,10 +229,26 @@ int cw_deadletter_make(const struct cw_publish *p, const struct cw_record_in *re
     struct cw_str key = {NULL, 0};
     if (rec->key.p != NULL)
         key = (struct cw_str){cw_arena_memdup(mem, rec->key.p, rec->key.n), rec->key.n};
-    return cw_deadletter_encode(&letter, &event, key, mem, ret_record, err);
+    do
+        r = cw_deadletter_encode(&letter, &event, key, mem, ret_record, err);
+    while (r == -CW_ETOOBIG && cw_letter_leave_out(&letter, mem));
+    return r;
 }
 
 int cw_publish_deadletter(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err)
 {
-    return send_until_acknowledged(p, p->topic_deadletter, record, err);
+    struct cw_record_out shorter = *record;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    for (;;) {
+        int r = send_until_acknowledged(p, CW_TOPIC_DEADLETTER, &shorter, err);
+        if (r != -CW_ETOOBIG)
+            return r;
+        if (mem == NULL && cw_arena_new(EVENT_MEM_BYTES, &mem) < 0)
+            return cw_err_set(err, CW_ENOMEM, "no memory for a dead letter");
+        r = cw_letter_shorten(&shorter, mem, &shorter, err);
+        if (r == -CW_ETOOBIG)
+            cw_trouble_note(p->trouble[CW_TOPIC_DEADLETTER], err, true);
+        if (r < 0)
+            return r;
+    }
 }

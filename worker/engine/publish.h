@@ -1,6 +1,7 @@
 /* worker/engine/publish.h: what leaves the worker: progress, verdicts, dead letters.
  *
- * Progress is handed over and not waited for; verdicts and dead letters are sent again until the brokers acknowledge them.
+ * Progress is handed over and not waited for; verdicts and dead letters are sent again until the brokers acknowledge them. What a topic
+ * refuses as too big is shortened, never sent again as it is.
  * Thread: loop. */
 #ifndef CW_WORKER_ENGINE_PUBLISH_H
 #define CW_WORKER_ENGINE_PUBLISH_H
@@ -10,6 +11,7 @@
 #include "schema/progress_v1.h"
 #include "schema/request.h"
 #include "worker/engine/record.h"
+#include "worker/engine/trouble.h"
 
 /* Where records go. Tests put their own here. */
 struct cw_sink {
@@ -19,6 +21,8 @@ struct cw_sink {
 };
 struct cw_sink cw_sink_of_kafka(struct cw_kafka_out *out);
 
+enum cw_topic { CW_TOPIC_PROGRESS = 0, CW_TOPIC_RESULTS, CW_TOPIC_DEADLETTER, CW_TOPIC__COUNT };
+
 /* Strings are borrowed for the worker's life. */
 struct cw_publish {
     struct cw_sink sink;
@@ -26,6 +30,7 @@ struct cw_publish {
     const char *topic_progress;
     const char *topic_results;
     const char *topic_deadletter;
+    struct cw_trouble *trouble[CW_TOPIC__COUNT]; /* NULL = nobody wants to know */
 };
 
 /* Numbers of events within an epoch. Below the first: those of the lock's holder. From it on: those of workers that wait for the lock, a
@@ -44,14 +49,15 @@ struct cw_voice {
 
 /* Without waiting for the brokers: a loss is tolerable. Suspends: no. */
 void cw_publish_progress(const struct cw_publish *p, struct cw_voice *voice, struct cw_progress_v1 *progress);
-/* With their acknowledgement, trying again until it comes. Errors: cancellation; -CW_ENOMEM, -CW_ETOOBIG. Suspends: yes. */
+/* With their acknowledgement, trying again until it comes. Errors: cancellation; -CW_ENOMEM, -CW_ETOOBIG (even without what a reader can do
+ * without). Suspends: yes. */
 int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voice,
                                struct cw_progress_v1 *progress, struct cw_err *err);
 
-/* Encode a verdict; it lives in mem. Lists that make it too big for a record are left out. Errors: -CW_ENOMEM, -CW_ETOOBIG. */
+/* Encode a verdict; it lives in mem. What makes it too big for a record is left out. Errors: -CW_ENOMEM, -CW_ETOOBIG. */
 int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct cw_result_v1 *result,
                       struct cw_arena *mem, struct cw_verdict *ret_verdict, struct cw_err *err);
-/* Until it is acknowledged. Errors: cancellation. Suspends: yes. */
+/* Until it is acknowledged. Errors: cancellation, -CW_ETOOBIG (the topic takes no record of that size). Suspends: yes. */
 int cw_publish_verdict(const struct cw_publish *p, const char *workspace_key,
                        const struct cw_verdict *verdict, struct cw_err *err);
 
@@ -59,7 +65,7 @@ int cw_publish_verdict(const struct cw_publish *p, const char *workspace_key,
 int cw_deadletter_make(const struct cw_publish *p, const struct cw_record_in *rec, const struct cw_err *why,
                        const struct cw_problems *problems, struct cw_arena *mem,
                        struct cw_record_out *ret_record, struct cw_err *err);
-/* Until it is acknowledged. Errors: cancellation. Suspends: yes. */
+/* Until it is acknowledged, if need be without a part of the original. Errors: cancellation, -CW_ETOOBIG. Suspends: yes. */
 int cw_publish_deadletter(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err);
 
 #endif

@@ -24,7 +24,9 @@ struct event {
 };
 static struct event events[4000];
 static size_t event_count;
-static int refuse_sends; /* so many sends fail */
+static int refuse_sends;       /* so many sends fail */
+static size_t value_bytes_max; /* the topics refuse more; 0 = no limit */
+static size_t sends;
 static int origins_done;
 
 static char *header_of(const struct cw_kafka_record *rec, const char *name)
@@ -73,6 +75,9 @@ static int send_record(void *arg, const struct cw_kafka_record *rec, struct cw_d
         return cw_err_set(err, r, "stopped");
     if (refuse_sends > 0 && refuse_sends-- > 0)
         return cw_err_set(err, CW_ENET, "no broker");
+    sends++;
+    if (value_bytes_max > 0 && rec->value.n > value_bytes_max)
+        return cw_err_set(err, CW_ETOOBIG, "%s: Broker: Message size too large", rec->topic);
     return keep(arg, rec, err);
 }
 
@@ -86,6 +91,7 @@ static void forget_events(void)
     }
     origins_done = 0;
     refuse_sends = 0;
+    value_bytes_max = sends = 0;
 }
 
 static size_t count_type(const char *type, const char *part)
@@ -284,24 +290,31 @@ static void room(void *arg)
     (void)arg;
 }
 
+static struct cw_trouble troubles[CW_TOPIC__COUNT] = {
+    {.name = "progress"}, {.name = "results"}, {.name = "deadletter"}};
+
 static void start_worker(struct worker *w, const char *name, int64_t lease_ms, size_t slots)
 {
     const struct cw_locks_cfg locks = {loop, redis, name, lease_ms, lease_ms / 6, 0};
-    *w =
-        (struct worker){.parts = {
-                            .loop = loop,
-                            .journal = {redis, 600000},
-                            .publish = {{send_record, keep, NULL}, name, "progress", "results", "deadletter"},
-                            .plan_of = plan_of,
-                            .clients_of = clients_of,
-                            .crash_limit = 3,
-                            .undo_timeout_ms = 10000,
-                            .waiting_interval_ms = 30000,
-                            .cancel_timeout_ms = 10000,
-                            .job_memory_max = (size_t)8 << 20,
-                            .step_memory_max = (size_t)8 << 20,
-                            .time_scale = 1,
-                        }};
+    *w = (struct worker){.parts = {
+                             .loop = loop,
+                             .journal = {.redis = redis, .retention_ms = 600000},
+                             .publish = {.sink = {send_record, keep, NULL},
+                                         .worker_id = name,
+                                         .topic_progress = "progress",
+                                         .topic_results = "results",
+                                         .topic_deadletter = "deadletter",
+                                         .trouble = {&troubles[0], &troubles[1], &troubles[2]}},
+                             .plan_of = plan_of,
+                             .clients_of = clients_of,
+                             .crash_limit = 3,
+                             .undo_timeout_ms = 10000,
+                             .waiting_interval_ms = 30000,
+                             .cancel_timeout_ms = 10000,
+                             .job_memory_max = (size_t)8 << 20,
+                             .step_memory_max = (size_t)8 << 20,
+                             .time_scale = 1,
+                         }};
     assert_int_equal(cw_locks_new(&locks, &w->parts.locks), 0);
     const struct cw_runner_cfg cfg = {&w->parts, slots, 1, 1000, 64, origin_done, room, NULL};
     assert_int_equal(cw_runner_new(&cfg, &w->runner), 0);

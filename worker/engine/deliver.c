@@ -1,0 +1,29 @@
+/* The verdict's way out: stored before it is sent, and stored again before a shorter one is sent, so that all copies are equal. */
+#include "worker/engine/legs.h"
+#include "worker/engine/shorten.h"
+
+static int shorten(struct cw_job *job, struct cw_err *err)
+{
+    struct cw_verdict shorter;
+    int r = cw_verdict_shorten(&job->verdict, job->run_mem, &shorter, err);
+    if (r < 0) {
+        cw_trouble_note(job->parts->publish.trouble[CW_TOPIC_RESULTS], err, true);
+        return r;
+    }
+    cw_log(CW_WARN, "verdict.shortened", CW_F_INT("bytes", shorter.record.value.n),
+           CW_F_INT("before", job->verdict.record.value.n));
+    return cw_journal_replace(&job->parts->journal, job->job_key, &job->verdict, &shorter, CW_NEVER,
+                              job->run_mem, &job->verdict, err);
+}
+
+int cw_job_send_verdict(struct cw_job *job, struct cw_err *err)
+{
+    for (;;) {
+        int r = cw_publish_verdict(&job->parts->publish, job->req.workspace_key, &job->verdict, err);
+        if (r != -CW_ETOOBIG)
+            return r;
+        r = shorten(job, err);
+        if (r < 0)
+            return r;
+    }
+}
