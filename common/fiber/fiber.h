@@ -1,7 +1,7 @@
 /* common/fiber/fiber.h: stackful fibers: the only code that knows stacks, context switches and sanitizer hooks.
  *
- * One scheduler per process, on the loop's thread. A fiber runs until it waits; ready fibers run in the order of waking, in
- * one place (cw_sched_run_ready), so a run is reproducible. A started fiber always returns: cancellation and deadlines are
+ * One scheduler per process, on the loop's thread (the simulated world has one for each of its workers; they run by turns).
+ * A fiber runs until it waits; ready fibers run in the order of waking, in one place (cw_sched_run_ready), so a run is reproducible. A started fiber always returns: cancellation and deadlines are
  * return values of the wait, so scope cleanup works.
  * Thread: loop, all of it. */
 #ifndef CW_COMMON_FIBER_FIBER_H
@@ -24,7 +24,7 @@ struct cw_sched_cfg {
 /* The result of a fiber: 0 or a negative code. Must return, also when cancelled. */
 typedef int (*cw_fiber_fn)(void *arg);
 
-/* Errors: -CW_ENOMEM, -CW_EINVAL (fibers_max does not fit vm.max_map_count). One scheduler at a time per process. */
+/* Errors: -CW_ENOMEM, -CW_EINVAL (fibers_max does not fit vm.max_map_count). */
 int cw_sched_new(const struct cw_sched_cfg *cfg, struct cw_sched **ret_sched, struct cw_err *err);
 /* No fiber may be left (asserted). NULL is fine. */
 void cw_sched_free(struct cw_sched *s);

@@ -50,6 +50,7 @@ LIBRARIES = {
     r"gnutls/": r"",
     r"jansson\.h": r"common/json\.[ch]|common/json_[a-z_]+\.[ch]",
     r"cmocka\.h": r"",
+    r"lua\.h|lualib\.h|lauxlib\.h": r"",
     r"ucontext\.h|sanitizer/|valgrind/": r"common/fiber/[^/]+\.[ch]|common/sanitize\.h",
 }
 

@@ -74,12 +74,15 @@ const struct world_call *world_call_at(size_t index);
 /* How many calls had this method (NULL = any) and a URL with this part (NULL = any). */
 size_t world_calls_of(const char *method, const char *url_part);
 
+/* Keep no calls from now on (world_call_…() stay empty): for long histories. */
+void world_forget_calls(void);
+/* The true time; a worker's own cw_wall_ms() may be skewed. */
+int64_t world_wall_ms(void);
 /* Let time pass without a fiber (from the loop's stack, or between runs). */
 void world_advance(int64_t ms);
-/* Make the clock jump to at_ms at the latest at the next turn: something outside the fibers is due then. */
-void world_set_alarm(int64_t mono_ms, void (*fn)(void *arg), void *arg);
 
-/* Redis: scripts are modelled in C by name, commands by a handler. down = each call fails with -CW_ENET. */
+/* Redis: the model of tests/world/redis.h, unless a test answers scripts by name and commands itself. down = each call fails with
+ * -CW_ENET. */
 typedef int (*world_script)(void *arg, size_t key_count, const char *const *keys, size_t arg_count,
                             const struct cw_str *args, struct cw_arena *mem, struct cw_redis_reply *ret_reply,
                             struct cw_err *err);

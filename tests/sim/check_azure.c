@@ -1,0 +1,314 @@
+/* What must hold in Azure: who writes holds the lock, nothing is done twice, what a verdict says is so. */
+#include <jansson.h>
+
+#include "common/log.h"
+#include "tests/azure/arm.h"
+#include "tests/azure/databricks.h"
+#include "tests/azure/graph.h"
+#include "tests/sim/judge.h"
+#include "worker/steps/compute_facts.h"
+
+#define SCRATCH_BYTES ((size_t)1 << 20)
+
+static const json_t *entry_at(size_t i)
+{
+    return json_array_get(sim.model->ledger.entries, i);
+}
+
+static bool is_changed(const json_t *e)
+{
+    return json_is_true(json_object_get(e, "changed"));
+}
+
+static bool is_of_platform(const json_t *e)
+{
+    return strcmp(az_str(e, "principal"), "platform") == 0;
+}
+
+/* By the fiber that made the call; a workspace's own API knows no correlation id. */
+static size_t request_of(const json_t *e)
+{
+    const struct cw_log_ctx *job = cw_fiber_self() == NULL ? NULL : cw_fiber_local(cw_fiber_self());
+    size_t i = 0;
+    if (job != NULL && job->job != NULL && job->job[0] == 'r')
+        return strtoul(job->job + 1, NULL, 10);
+    while (i < sim.plan.request_count && strcmp(sim.fates[i].guid, az_str(e, "correlationId")) != 0)
+        i++;
+    return i;
+}
+
+/* ---- locks ----------------------------------------------------------------------------------------------------------- */
+
+/* Who holds the lock of a resource, "" = nobody. */
+static void holder_of(const char *resource, char out[512])
+{
+    struct cw_arena *mem;
+    CW_BUG_ON(cw_arena_new(SCRATCH_BYTES, &mem) < 0);
+    char *folded = cw_arena_strdup(mem, resource);
+    cw_z_lower(folded);
+    const struct cw_str argv[] = {cw_str_of("GET"), cw_str_of(cw_arena_printf(mem, "cw:{%s}:lock", folded))};
+    const struct redis_value v = redis_execute(2, argv, mem);
+    (void)snprintf(out, 512, "%s", v.type == REDIS_TEXT ? v.text.p : "");
+    cw_arena_free(mem);
+}
+
+/* "<epoch>|<token>|<worker>|<request>" */
+static bool is_held_by(const char *holder, const char *worker, const char *request)
+{
+    char end[128];
+    (void)snprintf(end, sizeof end, "|%s|%s", worker, request);
+    size_t n = strlen(holder), k = strlen(end);
+    return n > k && strcmp(holder + n - k, end) == 0;
+}
+
+static bool has_just_forgotten(void)
+{
+    return sim.amnesia_ms > 0 && cw_mono_ms() <= sim.amnesia_ms + sim.plan.lease_ms;
+}
+
+static void check_lock(const struct sim_worker *by, size_t request, const char *resource, const json_t *e)
+{
+    char holder[512], id[32];
+    sim_request_id(&sim.plan, request, id);
+    holder_of(resource, holder);
+    if (is_held_by(holder, by->id, id))
+        return;
+    if (has_just_forgotten())
+        sim.unlocked_writes++;
+    else
+        sim_fail("%s writes %s %s for %s, but the lock of %s is held by \"%s\"", by->id,
+                 az_str(e, "operation"), az_str(e, "resourceId"), id, resource, holder);
+}
+
+static void check_locks(const struct sim_worker *by, size_t request, const json_t *e)
+{
+    char vnet[AZ_ID_MAX];
+    const struct sim_request *r = &sim.plan.requests[request];
+    check_lock(by, request, sim.plan.workspaces[r->workspace].id, e);
+    (void)snprintf(vnet, sizeof vnet, "%s", az_str(e, "resourceId"));
+    char *at = strcasestr(vnet, "/virtualNetworks/");
+    if (at == NULL)
+        return;
+    at += strlen("/virtualNetworks/");
+    at[strcspn(at, "/")] = '\0';
+    check_lock(by, request, vnet, e);
+}
+
+/* ---- nothing twice --------------------------------------------------------------------------------------------------- */
+
+static bool has_failed(const json_t *e)
+{
+    const char *op = az_str(e, "operationId");
+    const json_t *state = op[0] == '\0' ? NULL : az_op_get(sim.model, op);
+    return state != NULL && strcmp(az_str(state, "status"), "Failed") == 0;
+}
+
+static bool was_canceled(const json_t *e)
+{
+    const char *op = az_str(e, "operationId");
+    const json_t *state = op[0] == '\0' ? NULL : az_op_get(sim.model, op);
+    return state != NULL && strcmp(az_str(state, "status"), "Canceled") == 0;
+}
+
+/* The same change by the same request, and nothing happened to the resource in between. */
+static void check_repeat(size_t at, const json_t *e, size_t request)
+{
+    for (size_t i = at; i > 0; i--) {
+        const json_t *before = entry_at(i - 1);
+        if (!is_changed(before) || !az_ieq(az_str(before, "resourceId"), az_str(e, "resourceId")))
+            continue;
+        if (strcmp(az_str(before, "correlationId"), az_str(e, "correlationId")) == 0 &&
+            strcmp(az_str(before, "operation"), az_str(e, "operation")) == 0 &&
+            strcmp(az_str(before, "after"), az_str(e, "after")) == 0 && az_str(e, "after")[0] != '\0' &&
+            !has_failed(before) && !was_canceled(before))
+            sim_fail("r%zu changes %s %s a second time", request, az_str(e, "operation"),
+                     az_str(e, "resourceId"));
+        return;
+    }
+}
+
+static json_t *list_of(const struct sim_workspace *w, const char *name)
+{
+    const struct az_resource *r = az_store_get(sim.model, w->id);
+    return r == NULL ? NULL : json_object_get(dbx_data(sim.model, r), name);
+}
+
+static bool is_alive(const json_t *cluster)
+{
+    const char *state = az_str(cluster, "state");
+    return strcmp(state, "TERMINATED") != 0 && strcmp(state, "TERMINATING") != 0 &&
+           strcmp(state, "ERROR") != 0;
+}
+
+static void check_twins(const struct sim_workspace *w)
+{
+    size_t i, k;
+    const json_t *a, *b;
+    json_t *clusters = list_of(w, "clusters");
+    json_array_foreach(clusters, i, a) {
+        json_array_foreach(clusters, k, b) {
+            if (k > i && is_alive(a) && is_alive(b) &&
+                strcmp(az_str(a, "cluster_name"), az_str(b, "cluster_name")) == 0)
+                sim_fail("two clusters of %s are named %s", w->name, az_str(a, "cluster_name"));
+        }
+    }
+}
+
+/* ---- the ledger ------------------------------------------------------------------------------------------------------ */
+
+static void check_time(const struct sim_worker *by, size_t request, const json_t *e)
+{
+    struct sim_fate *f = &sim.fates[request];
+    if (f->verdicts == 0 || sim.amnesia_ms > f->verdict_ms - sim.plan.lease_ms)
+        return;
+    sim_fail("%s writes %s %s for r%zu, whose verdict is out", by->id, az_str(e, "operation"),
+             az_str(e, "resourceId"), request);
+}
+
+static void check_entry(const struct sim_worker *by, size_t at, const json_t *e)
+{
+    if (is_of_platform(e) || !is_changed(e))
+        return;
+    size_t request = request_of(e);
+    if (request == sim.plan.request_count) {
+        sim_fail("a write of nobody's: %s %s", az_str(e, "operation"), az_str(e, "resourceId"));
+        return;
+    }
+    sim.writes++;
+    sim.fates[request].changes++;
+    sim_say("%s writes for r%zu: %s %s", by->id, request, az_str(e, "operation"), az_str(e, "resourceId"));
+    const struct sim_request *r = &sim.plan.requests[request];
+    if (r->is_plan_only)
+        sim_fail("r%zu may only plan, and writes", request);
+    check_time(by, request, e);
+    check_locks(by, request, e);
+    check_repeat(at, e, request);
+    check_twins(&sim.plan.workspaces[r->workspace]);
+}
+
+void sim_check_ledger(const struct sim_worker *by)
+{
+    for (; sim.ledger_seen < json_array_size(sim.model->ledger.entries); sim.ledger_seen++)
+        check_entry(by, sim.ledger_seen, entry_at(sim.ledger_seen));
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------- */
+
+static bool is_private(const struct sim_workspace *w, char why[256])
+{
+    struct az_resource *r = az_store_get(sim.model, w->id);
+    struct az_launch launch;
+    if (r == NULL) {
+        (void)snprintf(why, 256, "it does not exist");
+        return false;
+    }
+    az_graph_launch(sim.model, r, "Standard_DS3_v2", 0, &launch);
+    (void)snprintf(why, 256, "ok %d, private %d, %s", launch.ok, launch.is_private, launch.cause);
+    return launch.ok && launch.is_private;
+}
+
+static void check_truth(size_t i, const json_t *verdict)
+{
+    const struct sim_request *r = &sim.plan.requests[i];
+    const char *outcome = az_str(verdict, "outcome");
+    char why[256];
+    if (strcmp(outcome, "succeeded") == 0 && r->ask != SIM_CANCEL &&
+        !(r->no_cluster && r->ask == SIM_VERIFY) && !is_private(&sim.plan.workspaces[r->workspace], why))
+        sim_fail("r%zu succeeded, but %s is not private: %s", i, sim.plan.workspaces[r->workspace].name, why);
+    bool says_nothing = strcmp(outcome, "rejected") == 0 || strcmp(outcome, "planned") == 0;
+    if (says_nothing && sim.fates[i].changes > 0)
+        sim_fail("r%zu is %s, but it made %zu changes", i, outcome, sim.fates[i].changes);
+    if (strcmp(outcome, "succeeded") == 0 && sim.fates[i].changes > 0 && r->ask != SIM_VERIFY &&
+        az_int(verdict, "changes", 0) == 0 && sim.amnesia_ms == 0)
+        sim_fail("r%zu says that nothing was changed, but it made %zu changes", i, sim.fates[i].changes);
+    if (r->is_plan_only && r->ask != SIM_CANCEL && strcmp(outcome, "succeeded") == 0)
+        sim_fail("r%zu may only plan, and says that it succeeded", i);
+    if (strcmp(outcome, "failed") == 0 && az_str(verdict, "error.remedy")[0] == '\0')
+        sim_fail("r%zu failed without a remedy: %s", i, az_str(verdict, "error.message"));
+    if (strcmp(az_str(verdict, "error.class"), "bug") == 0 &&
+        strstr(az_str(verdict, "error.message"), "workers died") == NULL)
+        sim_fail("r%zu is a bug: %s", i, az_str(verdict, "error.message"));
+}
+
+/* Does a verdict about the workspace say that this does not run again? */
+static bool is_told(const struct sim_workspace *w, const char *id, const char *name)
+{
+    for (size_t i = 0; i < sim.plan.request_count; i++) {
+        const struct sim_fate *f = &sim.fates[i];
+        if (f->value == NULL || &sim.plan.workspaces[sim.plan.requests[i].workspace] != w)
+            continue;
+        json_t *doc = json_loadb(f->value, f->value_bytes, 0, NULL);
+        size_t k;
+        const json_t *change;
+        bool found = strstr(az_str(doc, "error.message"), name) != NULL;
+        json_array_foreach(json_object_get(doc, "compute"), k, change) {
+            if (strcmp(az_str(change, "id"), id) == 0 && strcmp(az_str(change, "after"), "RUNNING") != 0)
+                found = true;
+        }
+        json_array_foreach(json_object_get(doc, "leftOver"), k, change) {
+            const char *text = json_string_value(change);
+            found = found || (text != NULL && strstr(text, name) != NULL);
+        }
+        json_decref(doc);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+static void stays_stopped(const struct sim_workspace *w, const char *what, const char *state)
+{
+    if (sim.amnesia_ms > 0)
+        sim.forgotten_compute++;
+    else
+        sim_fail("%s of %s ran before, and is %s", what, w->name, state);
+}
+
+static void check_compute(const struct sim_workspace *w)
+{
+    size_t i;
+    const json_t *c;
+    json_array_foreach(list_of(w, "clusters"), i, c) {
+        const char *name = az_str(c, "cluster_name");
+        if (cw_z_starts(name, CW_VERIFY_CLUSTER_PREFIX))
+            sim_fail("the verification cluster %s of %s is left, %s", name, w->name, az_str(c, "state"));
+        else if (w->start == SIM_EXISTING && strcmp(name, "old") != 0 && !is_alive(c) &&
+                 !is_told(w, az_str(c, "cluster_id"), name))
+            stays_stopped(w, name, az_str(c, "state"));
+    }
+    json_array_foreach(list_of(w, "warehouses"), i, c) {
+        const char *state = az_str(c, "state");
+        if (strcmp(state, "RUNNING") != 0 && strcmp(state, "STARTING") != 0 &&
+            !is_told(w, az_str(c, "id"), az_str(c, "name")))
+            stays_stopped(w, az_str(c, "name"), state);
+    }
+}
+
+static void check_no_lock(const char *resource)
+{
+    char holder[512];
+    holder_of(resource, holder);
+    if (holder[0] != '\0')
+        sim_fail("all workers have ended, and the lock of %s is held by %s", resource, holder);
+}
+
+void sim_check_end(void)
+{
+    az_model_advance(sim.model, world_wall_ms());
+    for (size_t i = 0; i < sim.plan.request_count && !sim.has_failed; i++) {
+        const struct sim_fate *f = &sim.fates[i];
+        if (f->value == NULL)
+            continue;
+        json_t *doc = json_loadb(f->value, f->value_bytes, 0, NULL);
+        if (doc == NULL)
+            sim_fail("the verdict of r%zu can't be read", i);
+        else
+            check_truth(i, doc);
+        json_decref(doc);
+    }
+    for (size_t i = 0; i < sim.plan.workspace_count; i++) {
+        check_compute(&sim.plan.workspaces[i]);
+        check_no_lock(sim.plan.workspaces[i].id);
+    }
+    sim_check_log();
+}

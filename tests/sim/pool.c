@@ -1,0 +1,238 @@
+#include "tests/sim/pool.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/sim/sim.h"
+
+#define JOBS_MAX 64
+#define BATCH 8 /* histories of one process: dead workers' memory stays */
+
+size_t sim_cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : CW_MIN((size_t)n, (size_t)JOBS_MAX);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct sim_report play(const struct sim_plan *plan, bool is_verbose)
+{
+    sim_run(plan, is_verbose);
+    struct sim_report r = {
+        .seed = plan->seed,
+        .hash = sim.hash,
+        .has_failed = sim.has_failed,
+        .crashes = (uint32_t)sim.crashes,
+        .writes = (uint32_t)sim.writes,
+        .deliveries = (uint32_t)sim.deliveries,
+        .unlocked = (uint32_t)sim.unlocked_writes,
+        .differing = (uint32_t)sim.verdicts_after_amnesia,
+        .forgotten = (uint32_t)sim.forgotten_compute,
+    };
+    for (size_t i = 0; i < plan->request_count; i++)
+        r.verdicts += sim.fates[i].verdicts > 0;
+    (void)cw_z_copy(r.failure, sizeof r.failure, sim.failure);
+    return r;
+}
+
+/* A panic of the code under test prints a lot; the seed alone shows it again. */
+static void be_quiet(void)
+{
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)dup2(fd, STDERR_FILENO);
+}
+
+/* ---- one history in a process of its own ----------------------------------------------------------------------------- */
+
+static void say_how_it_ended(int status, struct sim_report *r)
+{
+    r->has_failed = true;
+    if (WIFSIGNALED(status))
+        (void)snprintf(r->failure, sizeof r->failure, "the process died of signal %d", WTERMSIG(status));
+    else
+        (void)snprintf(r->failure, sizeof r->failure, "the process ended with %d", WEXITSTATUS(status));
+}
+
+struct sim_report sim_play_apart(const struct sim_plan *plan, bool is_verbose)
+{
+    int ends[2], status = 0;
+    struct sim_report r = {.seed = plan->seed};
+    (void)fflush(stdout);
+    if (pipe(ends) != 0)
+        exit(2);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!is_verbose)
+            be_quiet();
+        struct sim_report mine = play(plan, is_verbose);
+        (void)!write(ends[1], &mine, sizeof mine);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    bool has_report = read(ends[0], &r, sizeof r) == (ssize_t)sizeof r;
+    (void)close(ends[0]);
+    (void)waitpid(pid, &status, 0);
+    if (!has_report)
+        say_how_it_ended(status, &r);
+    return r;
+}
+
+/* ---- many ------------------------------------------------------------------------------------------------------------ */
+
+struct child {
+    pid_t pid; /* 0 = none */
+    int end;
+    uint64_t seed; /* that it is at */
+    bool is_at;
+};
+
+static void be_child(uint64_t first, uint64_t last, int end)
+{
+    be_quiet();
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct sim_plan plan;
+        struct sim_report r = {.seed = seed, .is_begun = true};
+        (void)!write(end, &r, sizeof r);
+        sim_plan_draw(seed, &plan);
+        r = play(&plan, false);
+        (void)!write(end, &r, sizeof r);
+        az_model_free(sim.model);
+        for (size_t i = 0; i < plan.request_count; i++)
+            cw_buf_fini(&sim.fates[i].verdict);
+    }
+    _exit(0);
+}
+
+static void begin_child(struct child *c, uint64_t first, uint64_t last)
+{
+    int ends[2];
+    (void)fflush(stdout);
+    if (pipe(ends) != 0 || (c->pid = fork()) < 0)
+        exit(2);
+    if (c->pid == 0)
+        be_child(first, last, ends[1]);
+    (void)close(ends[1]);
+    c->end = ends[0];
+    c->is_at = false;
+}
+
+static void add(struct sim_totals *t, const struct sim_report *r)
+{
+    t->histories++;
+    t->verdicts += r->verdicts;
+    t->crashes += r->crashes;
+    t->writes += r->writes;
+    t->deliveries += r->deliveries;
+    t->unlocked += r->unlocked;
+    t->differing += r->differing;
+    t->forgotten += r->forgotten;
+    if (!r->has_failed)
+        return;
+    t->failed++;
+    (void)printf("not ok - seed %llu: %s\n", (unsigned long long)r->seed, r->failure);
+    (void)fflush(stdout);
+}
+
+/* Where the child would have gone on, when it died. */
+static uint64_t serve_child(struct child *c, struct sim_totals *t)
+{
+    struct sim_report r;
+    ssize_t n = read(c->end, &r, sizeof r);
+    if (n == (ssize_t)sizeof r) {
+        c->seed = r.seed;
+        c->is_at = r.is_begun;
+        if (!r.is_begun)
+            add(t, &r);
+        return 0;
+    }
+    int status = 0;
+    (void)close(c->end);
+    (void)waitpid(c->pid, &status, 0);
+    c->pid = 0;
+    if (!c->is_at)
+        return 0;
+    r = (struct sim_report){.seed = c->seed};
+    say_how_it_ended(status, &r);
+    add(t, &r);
+    return c->seed + 1;
+}
+
+struct span {
+    uint64_t next, last;
+};
+
+static bool next_batch(struct span *todo, struct span *rest, size_t *rest_count, uint64_t *first,
+                       uint64_t *last)
+{
+    if (*rest_count > 0) {
+        *first = rest[--*rest_count].next;
+        *last = rest[*rest_count].last;
+        return true;
+    }
+    if (todo->next > todo->last)
+        return false;
+    *first = todo->next;
+    *last = CW_MIN(todo->last, todo->next + BATCH - 1);
+    todo->next = *last + 1;
+    return true;
+}
+
+struct sim_totals sim_play_many(const struct sim_range *o)
+{
+    struct child children[JOBS_MAX] = {0};
+    uint64_t lasts[JOBS_MAX] = {0};
+    struct span todo = {o->first, o->last}, rest[JOBS_MAX];
+    size_t rest_count = 0, alive = 0;
+    struct sim_totals t = {0};
+    double begin = now_s();
+    for (;;) {
+        bool goes_on =
+            (o->seconds == 0 || now_s() - begin < (double)o->seconds) && !(o->stops && t.failed > 0);
+        struct pollfd fds[JOBS_MAX];
+        alive = 0;
+        for (size_t i = 0; i < o->jobs; i++) {
+            uint64_t first;
+            if (children[i].pid == 0 && goes_on && next_batch(&todo, rest, &rest_count, &first, &lasts[i]))
+                begin_child(&children[i], first, lasts[i]);
+            fds[i] = (struct pollfd){children[i].pid == 0 ? -1 : children[i].end, POLLIN, 0};
+            alive += children[i].pid != 0;
+        }
+        if (alive == 0)
+            break;
+        (void)poll(fds, o->jobs, -1);
+        for (size_t i = 0; i < o->jobs; i++) {
+            if (children[i].pid == 0 || fds[i].revents == 0)
+                continue;
+            uint64_t next = serve_child(&children[i], &t);
+            if (next != 0 && next <= lasts[i])
+                rest[rest_count++] = (struct span){next, lasts[i]};
+        }
+    }
+    t.seconds = now_s() - begin;
+    return t;
+}
+
+void sim_print_totals(const struct sim_range *o, const struct sim_totals *t)
+{
+    (void)printf(
+        "# %llu histories in %.1f s on %zu processes, %.1f a second: %llu verdicts, %llu deliveries, %llu crashes, "
+        "%llu changes\n",
+        (unsigned long long)t->histories, t->seconds, o->jobs, (double)t->histories / t->seconds,
+        (unsigned long long)t->verdicts, (unsigned long long)t->deliveries, (unsigned long long)t->crashes,
+        (unsigned long long)t->writes);
+    (void)printf(
+        "# since Redis forgot: %llu changes without the lock (within a lease), %llu verdicts that differ, %llu "
+        "clusters and warehouses that stay stopped\n",
+        (unsigned long long)t->unlocked, (unsigned long long)t->differing, (unsigned long long)t->forgotten);
+}
