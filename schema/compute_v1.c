@@ -1,6 +1,7 @@
 #include "schema/compute_v1.h"
 
-const char *const cw_compute_v1_kind_names[CW_COMPUTE_V1__COUNT] = {"cluster", "warehouse", "pool", "run"};
+const char *const cw_compute_v1_kind_names[CW_COMPUTE_V1__COUNT] = {"cluster", "warehouse", "pool",
+                                                                    "run",     "pipeline",  "schedule"};
 
 #define AT(member) .offset = offsetof(struct cw_compute_v1, member)
 static const struct cw_member compute_members[] = {
@@ -28,10 +29,11 @@ static const struct cw_member compute_members[] = {
     {.name = "note", .type = CW_MEMBER_TEXT, AT(note), .text = "why it was left alone, or does not run"},
 };
 #undef AT
-const struct cw_shape cw_compute_v1_shape = {.name = "compute",
-                                             .text = "A cluster, SQL warehouse, pool or job run.",
-                                             .bytes = sizeof(struct cw_compute_v1),
-                                             CW_MEMBERS(compute_members)};
+const struct cw_shape cw_compute_v1_shape = {
+    .name = "compute",
+    .text = "A cluster, SQL warehouse, pool, job run, pipeline or job schedule.",
+    .bytes = sizeof(struct cw_compute_v1),
+    CW_MEMBERS(compute_members)};
 
 #define AT(member) .offset = offsetof(struct cw_dns_record_v1, member)
 static const struct cw_member record_members[] = {

@@ -11,6 +11,8 @@ enum cw_compute_v1_kind {
     CW_COMPUTE_V1_WAREHOUSE,
     CW_COMPUTE_V1_POOL,
     CW_COMPUTE_V1_RUN,
+    CW_COMPUTE_V1_PIPELINE,
+    CW_COMPUTE_V1_SCHEDULE,
     CW_COMPUTE_V1__COUNT
 };
 extern const char *const cw_compute_v1_kind_names[CW_COMPUTE_V1__COUNT];

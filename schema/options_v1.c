@@ -2,7 +2,7 @@
 
 const char *const cw_mode_names[CW_MODE__COUNT] = {"apply", "plan"};
 const char *const cw_cloud_names[CW_CLOUD_NAME__COUNT] = {NULL, "china", "public", "usgov", "custom"};
-static const char *const stop_compute_names[] = {"refuse", "allow"};
+static const char *const stop_compute_names[] = {"refuse", "allow", "cancel-runs"};
 static const char *const auto_repair_names[] = {"off", "safe"};
 static const char *const order_names[] = {"documented", "shortest-outage"};
 static const char *const egress_names[] = {"none", "natGateway", "routeTable"};
@@ -31,7 +31,8 @@ static const struct cw_member options_members[] = {
      AT(stop_compute),
      .otherwise = "refuse",
      .text =
-         "may running clusters, SQL warehouses and pools be stopped (migrate)? They run again at the end"},
+         "may running clusters, SQL warehouses and pools be stopped (migrate)? They run again at the end. Job runs are "
+         "waited for; with `cancel-runs` they are cancelled, and not started again"},
     {.name = "autoRepair",
      ENUM(auto_repair_names),
      AT(auto_repair),

@@ -7,7 +7,12 @@
 #include "schema/field.h"
 
 enum cw_mode { CW_MODE_APPLY = 0, CW_MODE_PLAN, CW_MODE__COUNT };
-enum cw_stop_compute { CW_STOP_COMPUTE_REFUSE = 0, CW_STOP_COMPUTE_ALLOW, CW_STOP_COMPUTE__COUNT };
+enum cw_stop_compute {
+    CW_STOP_COMPUTE_REFUSE = 0,
+    CW_STOP_COMPUTE_ALLOW,       /* what others run is waited for */
+    CW_STOP_COMPUTE_CANCEL_RUNS, /* … is cancelled */
+    CW_STOP_COMPUTE__COUNT
+};
 enum cw_auto_repair { CW_AUTO_REPAIR_OFF = 0, CW_AUTO_REPAIR_SAFE, CW_AUTO_REPAIR__COUNT };
 enum cw_order { CW_ORDER_DOCUMENTED = 0, CW_ORDER_SHORTEST_OUTAGE, CW_ORDER__COUNT };
 enum cw_egress_mode { CW_EGRESS_NONE = 0, CW_EGRESS_NAT_GATEWAY, CW_EGRESS_ROUTE_TABLE, CW_EGRESS__COUNT };

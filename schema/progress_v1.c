@@ -23,6 +23,12 @@ static const struct cw_member waiting_members[] = {
      .text = "how far an operation is, where Azure says so"},
     {.name = "since", .type = CW_MEMBER_TIME, AT(since), .text = "when the wait began"},
     {.name = "nextLook", .type = CW_MEMBER_TIME, AT(next_look), .text = "when it is looked at again"},
+    {.name = "compute",
+     .type = CW_MEMBER_LIST,
+     .child = &cw_compute_v1_shape,
+     AT(compute),
+     .count_offset = offsetof(struct cw_waiting_v1, compute_count),
+     .text = "of `stop_compute`: what ran, as written down before more of it is stopped"},
 };
 #undef AT
 static const struct cw_shape waiting_shape = {.name = "waiting",

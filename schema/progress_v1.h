@@ -18,9 +18,11 @@ struct cw_waiting_v1 {
     const char *reason; /* lock throttle operation dns cluster capacity ready retry */
     const char *what;   /* resource, bucket, owner */
     const char *detail;
-    int64_t percent;   /* -1 = unknown; not written then */
-    int64_t since;     /* wall ms */
-    int64_t next_look; /* wall ms */
+    int64_t percent;               /* -1 = unknown; not written then */
+    int64_t since;                 /* wall ms */
+    int64_t next_look;             /* wall ms */
+    struct cw_compute_v1 *compute; /* stop_compute: what is about to be stopped, and what was before */
+    size_t compute_count;
 };
 
 struct cw_finished_v1 {

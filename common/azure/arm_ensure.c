@@ -172,7 +172,7 @@ int cw_arm_ensure(struct cw_arm *arm, const struct cw_call *call, const struct c
     struct writing w = {.arm = arm, .call = call, .method = "PUT", .id = goal->id, .api = goal->api};
     bool was_absent = false;
     bool was_resumed = false;
-    int r = cw_arm_resume(arm, call, goal->id, goal->api, &was_resumed, err);
+    int r = cw_arm_resume(arm, call, goal->id, &was_resumed, err);
     if (r < 0)
         return r;
     for (;;) {
@@ -240,7 +240,7 @@ static int resume_then_write(struct cw_arm *arm, const struct cw_call *call, con
 {
     struct writing w = {.arm = arm, .call = call, .method = method, .id = id, .api = api};
     bool had = false;
-    int r = cw_arm_resume(arm, call, id, api, &had, err);
+    int r = cw_arm_resume(arm, call, id, &had, err);
     if (r < 0)
         return r;
     return had ? read_back(&w, ret_doc, err) : write_plainly(&w, body, ret_doc, err);

@@ -41,8 +41,8 @@ int cw_arm_adopt(const struct cw_call *call, json_t *doc, struct cw_err *err);
 int cw_arm_follow(struct cw_arm *arm, const struct cw_call *call, const struct cw_arm_req *req,
                   const struct cw_arm_answer *answer, json_t **ret_result, struct cw_err *err);
 /* Wait for an operation that the journal knows; *ret_had false when there is none. Its failure is the error. */
-int cw_arm_resume(struct cw_arm *arm, const struct cw_call *call, const char *id, const struct cw_api *api,
-                  bool *ret_had, struct cw_err *err);
+int cw_arm_resume(struct cw_arm *arm, const struct cw_call *call, const char *id, bool *ret_had,
+                  struct cw_err *err);
 /* GET until provisioningState is terminal, whatever it is; *ret_doc NULL when there is no such resource. is_new: a 404 is
  * given some time to pass. */
 int cw_arm_settle(struct cw_arm *arm, const struct cw_call *call, const char *id, const struct cw_api *api,

@@ -244,10 +244,9 @@ int cw_arm_follow(struct cw_arm *arm, const struct cw_call *call, const struct c
     return run_poll(&p, ret_result, err);
 }
 
-int cw_arm_resume(struct cw_arm *arm, const struct cw_call *call, const char *id, const struct cw_api *api,
-                  bool *ret_had, struct cw_err *err)
+int cw_arm_resume(struct cw_arm *arm, const struct cw_call *call, const char *id, bool *ret_had,
+                  struct cw_err *err)
 {
-    (void)api;
     struct poll p = {.arm = arm, .call = call, .percent = -1, .next_ms = 0};
     *ret_had = call->ops != NULL && call->ops->operation_pending != NULL &&
                call->ops->operation_pending(call->ops_arg, id, call->mem, &p.op);

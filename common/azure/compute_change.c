@@ -16,7 +16,7 @@ static bool is_stopping(const struct cw_compute *item)
 static int send_stop(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
                      const struct cw_compute *item, struct cw_err *err)
 {
-    int64_t run_id = 0;
+    int64_t number = 0;
     switch (item->kind) {
     case CW_COMPUTE_CLUSTER:
         return cw_databricks_delete_cluster(d, call, target, item->id, err);
@@ -24,61 +24,94 @@ static int send_stop(struct cw_databricks *d, const struct cw_call *call, const 
         return cw_databricks_stop_warehouse(d, call, target, item->id, err);
     case CW_COMPUTE_POOL:
         return cw_databricks_edit_pool(d, call, target, item->id, 0, 0, err);
+    case CW_COMPUTE_PIPELINE:
+        return cw_databricks_stop_pipeline(d, call, target, item->id, err);
+    case CW_COMPUTE_SCHEDULE:
+        return cw_z_to_i64(item->id, &number)
+                   ? cw_databricks_pause_schedule(d, call, target, number, true, err)
+                   : 0;
     default:
-        return cw_z_to_i64(item->id, &run_id) ? cw_databricks_cancel_run(d, call, target, run_id, err) : 0;
+        return cw_z_to_i64(item->id, &number) ? cw_databricks_cancel_run(d, call, target, number, err) : 0;
     }
-}
-
-static struct cw_compute *find_item(struct cw_compute_list *list, const struct cw_compute *like)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].kind == like->kind && strcmp(list->items[i].id, like->id) == 0)
-            return &list->items[i];
-    return NULL;
-}
-
-/* A copy whose strings live in mem. */
-static struct cw_compute keep_item(const struct cw_compute *item, struct cw_arena *mem)
-{
-    struct cw_compute kept = *item;
-    kept.id = cw_arena_strdup(mem, item->id);
-    kept.name = cw_arena_strdup(mem, item->name);
-    kept.state = cw_arena_strdup(mem, item->state);
-    kept.note = cw_arena_strdup(mem, item->note);
-    return kept;
 }
 
 struct stopping {
     struct cw_databricks *d;
     const struct cw_call *call;
     const struct cw_target *target;
-    bool may_cancel_runs;
-    struct cw_compute_list *list;
-    size_t cap;
-    void (*stopped)(void *arg, const struct cw_compute *item);
-    void *arg;
+    const struct cw_compute_stop *how;
+    struct cw_deadline patience;
+    size_t left; /* of the last look: what blocks */
+    size_t work; /* of it: what ends by itself */
+    char detail[200];
 };
 
-/* The caller's own entry for what was seen: appended when it woke up meanwhile. */
-static struct cw_compute *entry_of(struct stopping *s, const struct cw_compute *seen)
+/* What this look stops, moved to the front of the list; its number. */
+static size_t choose(struct stopping *s, struct cw_compute_list *seen)
 {
-    struct cw_compute *item = find_item(s->list, seen);
-    if (item != NULL && item->is_blocking)
-        return item;
-    struct cw_compute kept = keep_item(seen, s->call->mem);
-    if (item != NULL) {
-        s->list->blocking_count++;
-        *item = kept;
-        return item;
+    size_t n = 0;
+    bool must_wait = s->work > 0 && !s->how->may_cancel_runs;
+    for (size_t i = 0; i < seen->count; i++) {
+        struct cw_compute item = seen->items[i];
+        bool is_due = item.is_blocking && !must_wait && !item.is_owned && !is_stopping(&item);
+        if (!is_due && !cw_compute_is_waking(&item))
+            continue;
+        seen->items[i] = seen->items[n];
+        seen->items[n++] = item;
     }
-    if (!cw_compute_add(s->list, &s->cap, s->call->mem, kept))
-        return NULL;
-    return &s->list->items[s->list->count - 1];
+    return n;
 }
 
-/* One look: stop what blocks. *ret_left counts what still does. */
-static int stop_round(struct stopping *s, const char *skip, size_t *ret_left, char detail[160],
-                      struct cw_err *err)
+/* A run says more than its cluster, and what is waited for more than what is stopping. */
+static int worth_telling(const struct cw_compute *item)
+{
+    return !item->is_work ? 0 : item->kind == CW_COMPUTE_CLUSTER ? 1 : 2;
+}
+
+static void count_what_is_left(struct stopping *s, const struct cw_compute_list *seen)
+{
+    const struct cw_compute *shown = NULL;
+    s->left = seen->blocking_count;
+    s->work = 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct cw_compute *item = &seen->items[i];
+        s->work += item->is_blocking && item->is_work;
+        if (item->is_blocking && (shown == NULL || worth_telling(item) > worth_telling(shown)))
+            shown = item;
+    }
+    if (shown != NULL)
+        (void)snprintf(s->detail, sizeof s->detail, "%zu left: %s %.60s %.30s%s", s->left,
+                       cw_compute_kind_name(shown->kind), shown->name, shown->state,
+                       shown->is_work && !s->how->may_cancel_runs ? ", which is waited for" : "");
+}
+
+static int send_stops(struct stopping *s, const struct cw_call *call, const struct cw_compute *items,
+                      size_t count, struct cw_err *err)
+{
+    int r = count > 0 && s->how->stopping != NULL ? s->how->stopping(s->how->arg, items, count, err) : 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = send_stop(s->d, call, s->target, &items[i], err);
+        if (r == -CW_ECONFLICT || r == -CW_ENOTFOUND) { /* it changes by itself: the next look tells */
+            cw_err_clear(err);
+            r = 0;
+        }
+        if (r < 0)
+            (void)cw_err_wrap(err, "stop %s %s", cw_compute_kind_name(items[i].kind), items[i].name);
+    }
+    return r;
+}
+
+static int refuse_to_wait(const struct stopping *s, struct cw_err *err)
+{
+    (void)cw_err_set(err, CW_EREJECTED, "runs did not end within %lld minutes: %s",
+                     (long long)(s->how->run_patience_ms / 60000), s->detail);
+    cw_err_remedy(err, "send it again when they have ended, or set options.stopCompute to cancel-runs "
+                       "(cancelled runs are not started again)");
+    return -CW_EREJECTED;
+}
+
+/* One look: pause and stop what is due. *ret_again: something was sent, or blocks. */
+static int stop_round(struct stopping *s, bool *ret_again, struct cw_err *err)
 {
     CW_AUTO(cw_auto_arena) struct cw_arena *scratch = NULL;
     if (cw_arena_new(SCRATCH_BYTES_MAX, &scratch) < 0)
@@ -86,59 +119,39 @@ static int stop_round(struct stopping *s, const char *skip, size_t *ret_left, ch
     struct cw_call looking = *s->call;
     looking.mem = scratch;
     struct cw_compute_list seen = {0};
-    int r = cw_compute_list(s->d, &looking, s->target, skip, &seen, err);
-    *ret_left = seen.blocking_count;
-    detail[0] = '\0';
-    for (size_t i = 0; r == 0 && i < seen.count; i++) {
-        const struct cw_compute *now = &seen.items[i];
-        if (!now->is_blocking)
-            continue;
-        (void)snprintf(detail, 160, "%zu left: %s %.60s %.30s", seen.blocking_count,
-                       cw_compute_kind_name(now->kind), now->name, now->state);
-        bool must_wait = now->kind == CW_COMPUTE_RUN && !s->may_cancel_runs;
-        struct cw_compute *item = entry_of(s, now);
-        if (item == NULL)
-            return cw_compute_no_memory(err);
-        if (must_wait || is_stopping(now))
-            continue;
-        if (s->stopped != NULL)
-            s->stopped(s->arg, item);
-        r = send_stop(s->d, &looking, s->target, now, err);
-        if (r == -CW_ECONFLICT || r == -CW_ENOTFOUND) { /* it changes by itself: the next look tells */
-            cw_err_clear(err);
-            r = 0;
-        }
-        if (r < 0)
-            (void)cw_err_wrap(err, "stop %s %s", cw_compute_kind_name(now->kind), now->name);
-    }
+    int r = cw_compute_list(s->d, &looking, s->target, s->how->skip_cluster_name, &seen, err);
+    if (r < 0)
+        return r;
+    count_what_is_left(s, &seen);
+    size_t n = choose(s, &seen);
+    *ret_again = n > 0 || s->left > 0;
+    r = send_stops(s, &looking, seen.items, n, err);
+    if (r == 0 && s->work > 0 && !s->how->may_cancel_runs && cw_is_past(s->patience))
+        return refuse_to_wait(s, err);
     return r;
 }
 
 int cw_compute_stop(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
-                    const char *skip_cluster_name, bool may_cancel_runs, struct cw_compute_list *list,
-                    void (*stopped)(void *arg, const struct cw_compute *item), void *arg, struct cw_err *err)
+                    const struct cw_compute_stop *how, struct cw_err *err)
 {
+    struct cw_arm *arm = cw_databricks_arm(d);
     struct stopping s = {.d = d,
                          .call = call,
                          .target = target,
-                         .may_cancel_runs = may_cancel_runs,
-                         .list = list,
-                         .stopped = stopped,
-                         .arg = arg};
-    s.cap = list->count;
+                         .how = how,
+                         .patience = cw_in_ms(cw_arm_scaled_ms(arm, how->run_patience_ms))};
     int64_t since = cw_wall_ms();
     for (;;) {
-        size_t left = 0;
-        char detail[160];
-        int r = stop_round(&s, skip_cluster_name, &left, detail, err);
-        if (r < 0 || left == 0)
+        bool again = false;
+        int r = stop_round(&s, &again, err);
+        if (r < 0 || !again)
             return r;
         struct cw_waiting waiting = {.reason = CW_WAIT_CLUSTER,
                                      .what = target->workspace_url,
-                                     .detail = detail,
+                                     .detail = s.detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_call_wait(call, waiting, cw_arm_scaled_ms(cw_databricks_arm(d), LOOK_MS), err);
+        r = cw_call_wait(call, waiting, cw_arm_scaled_ms(arm, LOOK_MS), err);
         if (r < 0)
             return r;
     }
@@ -149,19 +162,24 @@ int cw_compute_stop(struct cw_databricks *d, const struct cw_call *call, const s
 enum progress { PROGRESS_AGAIN = 0, PROGRESS_DONE };
 
 static const char *const running_states[] = {"RUNNING", "RESIZING", NULL};
-static const char *const starting_states[] = {"PENDING", "RESTARTING", "STARTING", NULL};
+static const char *const starting_states[] = {"PENDING",    "RESTARTING", "STARTING", "DEPLOYING",
+                                              "RECOVERING", "RESETTING",  NULL};
 static const char *const stopping_states[] = {"TERMINATING", "STOPPING", NULL};
-static const char *const stopped_states[] = {"TERMINATED", "STOPPED", NULL};
+static const char *const stopped_states[] = {"TERMINATED", "STOPPED", "IDLE", NULL};
 
 static int state_of(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
                     const struct cw_compute *item, const char **ret_state, struct cw_err *err)
 {
     struct cw_cluster cluster;
     struct cw_warehouse warehouse;
+    struct cw_pipeline pipeline;
     int r = 0;
     if (item->kind == CW_COMPUTE_CLUSTER) {
         r = cw_databricks_get_cluster(d, call, target, item->id, &cluster, err);
         *ret_state = r == 0 ? cluster.state : "gone";
+    } else if (item->kind == CW_COMPUTE_PIPELINE) {
+        r = cw_databricks_get_pipeline(d, call, target, item->id, &pipeline, err);
+        *ret_state = r == 0 ? pipeline.state : "gone";
     } else {
         r = cw_databricks_get_warehouse(d, call, target, item->id, &warehouse, err);
         *ret_state = r == 0 ? warehouse.state : "gone";
@@ -178,6 +196,8 @@ static int send_start(struct cw_databricks *d, const struct cw_call *call, const
 {
     if (item->kind == CW_COMPUTE_CLUSTER)
         return cw_databricks_start_cluster(d, call, target, item->id, err);
+    if (item->kind == CW_COMPUTE_PIPELINE)
+        return cw_databricks_start_pipeline(d, call, target, item->id, err);
     return cw_databricks_start_warehouse(d, call, target, item->id, err);
 }
 
@@ -212,13 +232,20 @@ static int start_look(struct cw_databricks *d, const struct cw_call *call, const
     return r;
 }
 
-static int restore_pool(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
-                        const struct cw_compute *item, const char **ret_state, struct cw_err *err)
+/* What has no state to wait for: it is put back as it was. */
+static int restore(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
+                   const struct cw_compute *item, const char **ret_state, struct cw_err *err)
 {
-    int r = cw_databricks_edit_pool(d, call, target, item->id, item->min_idle, item->idle_minutes, err);
-    *ret_state = r == 0 ? "restored" : "gone";
+    int64_t job_id = 0;
+    int r = 0;
+    *ret_state = item->kind == CW_COMPUTE_POOL ? "restored" : "UNPAUSED";
+    if (item->kind == CW_COMPUTE_POOL)
+        r = cw_databricks_edit_pool(d, call, target, item->id, item->min_idle, item->idle_minutes, err);
+    else if (cw_z_to_i64(item->id, &job_id))
+        r = cw_databricks_pause_schedule(d, call, target, job_id, false, err);
     if (r == -CW_ENOTFOUND) {
         cw_err_clear(err);
+        *ret_state = "gone";
         r = 0;
     }
     return r;
@@ -241,9 +268,9 @@ static int start_one(struct cw_databricks *d, const struct cw_call *call, const 
     looking.mem = scratch;
     const char *state = "unknown";
     enum progress progress = PROGRESS_DONE;
-    int r = item->kind == CW_COMPUTE_POOL
-                ? restore_pool(d, &looking, target, item, &state, err)
-                : start_look(d, &looking, target, item, wait, &s->was_sent, &state, &progress, err);
+    bool has_no_state = item->kind == CW_COMPUTE_POOL || item->kind == CW_COMPUTE_SCHEDULE;
+    int r = has_no_state ? restore(d, &looking, target, item, &state, err)
+                         : start_look(d, &looking, target, item, wait, &s->was_sent, &state, &progress, err);
     s->is_over = r < 0 || progress == PROGRESS_DONE;
     if (ret_state != NULL && (*ret_state == NULL || strcmp(*ret_state, state) != 0))
         *ret_state = cw_arena_strdup(call->mem, state);

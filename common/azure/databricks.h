@@ -158,7 +158,7 @@ struct cw_pool {
 int cw_databricks_list_pools(struct cw_databricks *d, const struct cw_call *call,
                              const struct cw_target *target, const struct cw_pool **ret_pools,
                              size_t *ret_count, struct cw_err *err);
-/* Set min idle and idle minutes, everything else as the pool has it now. */
+/* Set min idle and idle minutes, everything else as the pool has it now; nothing is sent when they are so already. */
 int cw_databricks_edit_pool(struct cw_databricks *d, const struct cw_call *call,
                             const struct cw_target *target, const char *pool_id, int64_t min_idle,
                             int64_t idle_minutes, struct cw_err *err);
@@ -167,14 +167,64 @@ struct cw_job_run {
     int64_t run_id;
     int64_t job_id;
     const char *name;
-    const char *state;      /* life cycle: PENDING RUNNING TERMINATING … */
-    const char *cluster_id; /* NULL = none yet, or serverless */
+    const char *state;        /* life cycle: PENDING RUNNING TERMINATING … */
+    bool is_classic;          /* a task of it uses a cluster */
+    const char *warehouse_id; /* of its first SQL task; NULL = none */
 };
 int cw_databricks_list_active_runs(struct cw_databricks *d, const struct cw_call *call,
                                    const struct cw_target *target, const struct cw_job_run **ret_runs,
                                    size_t *ret_count, struct cw_err *err);
 int cw_databricks_cancel_run(struct cw_databricks *d, const struct cw_call *call,
                              const struct cw_target *target, int64_t run_id, struct cw_err *err);
+
+/* What starts a job by itself: a cron schedule, a trigger, or that it is continuous. */
+struct cw_schedule {
+    int64_t job_id;
+    const char *name; /* of the job */
+    bool is_paused;
+    bool is_classic; /* a task of the job uses a cluster or a warehouse */
+};
+/* Jobs without one are left out. */
+int cw_databricks_list_schedules(struct cw_databricks *d, const struct cw_call *call,
+                                 const struct cw_target *target, const struct cw_schedule **ret_schedules,
+                                 size_t *ret_count, struct cw_err *err);
+/* Pause it or let it go on; nothing is sent when it is so already. */
+int cw_databricks_pause_schedule(struct cw_databricks *d, const struct cw_call *call,
+                                 const struct cw_target *target, int64_t job_id, bool is_paused,
+                                 struct cw_err *err);
+
+struct cw_pipeline {
+    const char *id;
+    const char *name;
+    const char *state;      /* DEPLOYING STARTING RUNNING STOPPING RESETTING RECOVERING IDLE FAILED DELETED */
+    const char *cluster_id; /* NULL = none */
+    bool is_serverless;     /* read only while it is busy */
+    bool is_continuous;     /* read only while it is busy */
+};
+/* Is it at work, or about to be? Pure. */
+bool cw_pipeline_is_busy(const char *state);
+int cw_databricks_list_pipelines(struct cw_databricks *d, const struct cw_call *call,
+                                 const struct cw_target *target, const struct cw_pipeline **ret_pipelines,
+                                 size_t *ret_count, struct cw_err *err);
+int cw_databricks_get_pipeline(struct cw_databricks *d, const struct cw_call *call,
+                               const struct cw_target *target, const char *id,
+                               struct cw_pipeline *ret_pipeline, struct cw_err *err);
+int cw_databricks_start_pipeline(struct cw_databricks *d, const struct cw_call *call,
+                                 const struct cw_target *target, const char *id, struct cw_err *err);
+int cw_databricks_stop_pipeline(struct cw_databricks *d, const struct cw_call *call,
+                                const struct cw_target *target, const char *id, struct cw_err *err);
+
+/* A text of ours in the identity's home folder of the workspace, as a notebook of comments: it outlives Redis and the workers.
+ * get: -CW_ENOTFOUND when there is none. */
+int cw_databricks_put_note(struct cw_databricks *d, const struct cw_call *call,
+                           const struct cw_target *target, const char *name, const char *text,
+                           struct cw_err *err);
+int cw_databricks_get_note(struct cw_databricks *d, const struct cw_call *call,
+                           const struct cw_target *target, const char *name, const char **ret_text,
+                           struct cw_err *err);
+/* Success when it is gone already. */
+int cw_databricks_delete_note(struct cw_databricks *d, const struct cw_call *call,
+                              const struct cw_target *target, const char *name, struct cw_err *err);
 
 /* Run code on a running cluster: context, execute, poll, destroy. language: "python". *ret_text is the text output.
  * Errors also: -CW_EREMOTE when the code raised (err text = its summary; remote_code "CommandError"). */

@@ -139,6 +139,9 @@ int cw_databricks_edit_pool(struct cw_databricks *d, const struct cw_call *call,
     int r = cw_databricks_get(d, call, target, path, &now, err);
     if (r < 0)
         return r;
+    if (cw_json_int(now, "min_idle_instances", 0) == min_idle &&
+        cw_json_int(now, "idle_instance_autotermination_minutes", -1) == idle_minutes)
+        return 0;
     CW_AUTO(cw_auto_json) json_t *body = json_object();
     bool ok = body != NULL && cw_json_set_int(body, "min_idle_instances", min_idle);
     if (idle_minutes >= 0)
@@ -152,48 +155,6 @@ int cw_databricks_edit_pool(struct cw_databricks *d, const struct cw_call *call,
         return cw_err_set(err, CW_ENOMEM, "pool");
     json_t *ignored = NULL;
     return cw_databricks_post(d, call, target, "/api/2.0/instance-pools/edit", body, &ignored, err);
-}
-
-/* --- job runs ------------------------------------------------------------------------------------------------------------ */
-
-int cw_databricks_list_active_runs(struct cw_databricks *d, const struct cw_call *call,
-                                   const struct cw_target *target, const struct cw_job_run **ret_runs,
-                                   size_t *ret_count, struct cw_err *err)
-{
-    json_t *items = NULL;
-    int r =
-        cw_dbx_list(d, call, target, "/api/2.2/jobs/runs/list?active_only=true&expand_tasks=true&limit=24",
-                    "runs", true, &items, err);
-    if (r < 0)
-        return r;
-    struct cw_job_run *out = cw_arena_alloc_array(call->mem, json_array_size(items) + 1, sizeof *out);
-    if (out == NULL)
-        return cw_check_mem(call, err);
-    size_t i;
-    json_t *v;
-    json_array_foreach(items, i, v) {
-        const char *cluster = cw_read_str(v, "cluster_instance/cluster_id");
-        const char *state = cw_read_str(v, "state/life_cycle_state");
-        out[i] = (struct cw_job_run){
-            .run_id = cw_json_int(v, "run_id", 0),
-            .job_id = cw_json_int(v, "job_id", 0),
-            .name = cw_json_str(v, "run_name", ""),
-            .state = state != NULL ? state : cw_json_str(v, "status/state", "RUNNING"),
-            .cluster_id = cluster != NULL ? cluster : cw_read_str(v, "tasks/0/cluster_instance/cluster_id"),
-        };
-    }
-    *ret_runs = out;
-    *ret_count = json_array_size(items);
-    return 0;
-}
-
-int cw_databricks_cancel_run(struct cw_databricks *d, const struct cw_call *call,
-                             const struct cw_target *target, int64_t run_id, struct cw_err *err)
-{
-    CW_AUTO(cw_auto_json) json_t *body = json_pack("{s:I}", "run_id", (json_int_t)run_id);
-    json_t *ignored = NULL;
-    int r = cw_check_built(body, err);
-    return r < 0 ? r : cw_databricks_post(d, call, target, "/api/2.2/jobs/runs/cancel", body, &ignored, err);
 }
 
 /* --- commands ------------------------------------------------------------------------------------------------------------- */

@@ -155,7 +155,8 @@ static void on_event(struct az_model *m, const json_t *arg)
         void (*fn)(struct az_model *m, struct az_resource *ws, json_t *item);
     } steps[] = {
         {"settle", settle_pool},        {"start", dbx_warehouse_start}, {"stopped", dbx_warehouse_stopped},
-        {"canceled", dbx_run_canceled}, {"idle", dbx_pipeline_idle},    {"run", dbx_pipeline_run}};
+        {"canceled", dbx_run_canceled}, {"finished", dbx_run_finished}, {"idle", dbx_pipeline_idle},
+        {"run", dbx_pipeline_run}};
     struct az_resource *ws = az_store_get(m, az_str(arg, "workspace"));
     json_t *item = ws != NULL
                        ? dbx_find(dbx_data(m, ws), az_str(arg, "list"), az_str(arg, "key"), az_str(arg, "id"))
@@ -208,6 +209,8 @@ void dbx_compute_adopt(struct az_model *m, struct az_resource *workspace, json_t
         dbx_set_default(item, "state", json_string("ACTIVE"));
         settle_pool(m, workspace, item);
     }
+    json_array_foreach(json_object_get(data, "runs"), i, item)
+        dbx_run_adopt(m, workspace, item);
     json_array_foreach(json_object_get(data, "wakeups"), i, item) {
         if (az_bool(item, "_isScheduled", false))
             continue;

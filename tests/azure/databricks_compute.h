@@ -30,6 +30,9 @@ extern const char *const dbx_busy_pipeline_states[];
 void dbx_warehouse_start(struct az_model *m, struct az_resource *ws, json_t *warehouse);
 void dbx_warehouse_stopped(struct az_model *m, struct az_resource *ws, json_t *warehouse);
 void dbx_run_canceled(struct az_model *m, struct az_resource *ws, json_t *run);
+void dbx_run_finished(struct az_model *m, struct az_resource *ws, json_t *run);
+/* A loaded run with "endsAfterSeconds" ends by itself. */
+void dbx_run_adopt(struct az_model *m, struct az_resource *ws, json_t *run);
 void dbx_pipeline_idle(struct az_model *m, struct az_resource *ws, json_t *pipeline);
 void dbx_pipeline_run(struct az_model *m, struct az_resource *ws, json_t *pipeline);
 

@@ -110,16 +110,38 @@ static void cancel_all_runs(struct dbx_call *c)
     dbx_ledger(c, "jobs/runs/cancel-all", "all", true, NULL, c->call->body);
 }
 
-void dbx_run_canceled(struct az_model *m, struct az_resource *ws, json_t *run)
+static void end_run(struct az_model *m, struct az_resource *ws, json_t *run, const char *result)
 {
     json_t *cluster =
         dbx_find(dbx_data(m, ws), "clusters", "cluster_id", az_str(run, "cluster_instance.cluster_id"));
     json_object_set_new(run, "state",
-                        json_pack("{s:s,s:s,s:s}", "life_cycle_state", "TERMINATED", "result_state",
-                                  "CANCELED", "state_message", "Run cancelled."));
+                        json_pack("{s:s,s:s,s:s}", "life_cycle_state", "TERMINATED", "result_state", result,
+                                  "state_message", ""));
     json_object_set_new(run, "status", json_pack("{s:s}", "state", "TERMINATED"));
     if (cluster != NULL && strcmp(az_str(cluster, "cluster_source"), "JOB") == 0)
         dbx_cluster_terminate(m, ws, cluster, "JOB_FINISHED", "SUCCESS", NULL, "");
+}
+
+void dbx_run_canceled(struct az_model *m, struct az_resource *ws, json_t *run)
+{
+    end_run(m, ws, run, "CANCELED");
+}
+
+void dbx_run_finished(struct az_model *m, struct az_resource *ws, json_t *run)
+{
+    end_run(m, ws, run, "SUCCESS");
+}
+
+void dbx_run_adopt(struct az_model *m, struct az_resource *ws, json_t *run)
+{
+    char id[32];
+    int64_t after_s = az_int(run, "endsAfterSeconds", 0);
+    if (after_s <= 0 || az_bool(run, "_isScheduled", false))
+        return;
+    json_object_set_new(run, "_isScheduled", json_true());
+    snprintf(id, sizeof id, "%lld", (long long)az_int(run, "run_id", 0));
+    az_set_str(run, "_id", id);
+    dbx_compute_schedule(m, ws, run, "runs", "_id", "finished", az_scaled(m, after_s * 1000));
 }
 
 static void list_jobs(struct dbx_call *c)

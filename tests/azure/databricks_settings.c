@@ -1,4 +1,5 @@
-/* Settings of a workspace: configuration, IP access lists, users, policies, init scripts, and what is always empty here. */
+/* Settings of a workspace: configuration, IP access lists, users, notebooks, policies, init scripts, and what is always empty
+ * here. */
 #include "tests/azure/databricks.h"
 
 #include <stdio.h>
@@ -120,6 +121,67 @@ static void list_principals(struct dbx_call *c)
     az_reply_header(c->res, "Content-Type", "application/scim+json; charset=utf-8");
 }
 
+/* ---- notebooks, as they were imported ---------------------------------------------------------------------------------------- */
+
+static bool is_in_home(const struct dbx_call *c, const char *path)
+{
+    char home[256];
+    int n = snprintf(home, sizeof home, "/Users/%s/", c->call->who.app_id);
+    return strncmp(path, home, (size_t)n) == 0;
+}
+
+static void import_notebook(struct dbx_call *c)
+{
+    const char *path = dbx_body_str(c, "path");
+    const char *content = path == NULL ? NULL : dbx_body_str(c, "content");
+    if (content == NULL)
+        return;
+    if (!is_in_home(c, path)) {
+        dbx_error(c, 404, "RESOURCE_DOES_NOT_EXIST", "The parent folder of %s does not exist.", path);
+        return;
+    }
+    json_t *notebook = dbx_find(c->data, "notebooks", "path", path);
+    if (notebook != NULL && !az_bool(c->call->body, "overwrite", false)) {
+        dbx_error(c, 400, "RESOURCE_ALREADY_EXISTS", "%s already exists.", path);
+        return;
+    }
+    bool is_new = notebook == NULL || strcmp(az_str(notebook, "content"), content) != 0;
+    if (notebook == NULL) {
+        notebook = json_pack("{s:s}", "path", path);
+        json_array_append_new(dbx_list(c->data, "notebooks"), notebook);
+    }
+    az_set_str(notebook, "content", content);
+    az_reply_json(c->res, 200, json_object());
+    dbx_ledger(c, "workspace/import", "notebook", is_new, NULL, NULL);
+}
+
+static json_t *notebook_of(struct dbx_call *c)
+{
+    const char *path = dbx_param(c, "path");
+    json_t *notebook = path == NULL ? NULL : dbx_find(c->data, "notebooks", "path", path);
+    if (path != NULL && notebook == NULL)
+        dbx_error(c, 404, "RESOURCE_DOES_NOT_EXIST", "Path (%s) doesn't exist.", path);
+    return notebook;
+}
+
+static void export_notebook(struct dbx_call *c)
+{
+    json_t *notebook = notebook_of(c);
+    if (notebook != NULL)
+        az_reply_json(c->res, 200,
+                      json_pack("{s:s,s:s}", "content", az_str(notebook, "content"), "file_type", "py"));
+}
+
+static void delete_notebook(struct dbx_call *c)
+{
+    json_t *notebook = notebook_of(c);
+    if (notebook == NULL)
+        return;
+    dbx_remove(c->data, "notebooks", notebook);
+    az_reply_json(c->res, 200, json_object());
+    dbx_ledger(c, "workspace/delete", "notebook", true, NULL, NULL);
+}
+
 /* ---- policies, scripts, serverless things ------------------------------------------------------------------------------------ */
 
 static void list_policies(struct dbx_call *c)
@@ -157,6 +219,9 @@ const struct dbx_route dbx_setting_routes[] = {
     {"DELETE", "ip-access-lists/*", delete_ip_list, false},
     {"GET", "scim/v2/Me", get_me, false},
     {"GET", "scim/v2/ServicePrincipals", list_principals, false},
+    {"POST", "workspace/import", import_notebook, false},
+    {"GET", "workspace/export", export_notebook, false},
+    {"POST", "workspace/delete", delete_notebook, false},
     {"GET", "policies/clusters/list", list_policies, true},
     {"GET", "global-init-scripts", list_scripts, false},
     {"GET", "serving-endpoints", list_none, false},

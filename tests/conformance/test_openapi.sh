@@ -2,6 +2,7 @@
 # Everything that clients sent to azure-sim and that it answered, against Microsoft's OpenAPI files: the traffic of the SDK suites and
 # of workers (integration tests of the same run, else the examples). Made here when there is none of this build.
 # timeout: 900
+# after: all others
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -171,6 +171,25 @@ def test_redis_comes_back_empty():
         assert len(accepted_puts(s, "databricks/workspaces/")) == 1
 
 
+def test_redis_and_the_worker_are_lost_in_mid_migrate():
+    """Nobody remembers what ran but the note in the workspace itself: it runs again, and the note is gone."""
+    with Stack(state="demo.json", workers=1, scale=60) as s:
+        request = example("migrate")
+        s.send(request)
+        s.until_step(request["id"], "ensure_workspace", "waiting")
+        assert states_of(s, "existing-ws") == {"etl": "TERMINATED", "ad-hoc": "TERMINATED", "old": "TERMINATED"}
+        s.kill(holder(s, request["id"]))
+        s.kill("redis")
+        s.start_again("redis")
+        s.add_worker("worker2")
+        verdict = s.verdict(request["id"], 200)
+        assert verdict["outcome"] == "succeeded", verdict
+        compute = {c["name"]: (c["before"], c["after"]) for c in verdict["compute"]}
+        assert set(compute.values()) == {("RUNNING", "RUNNING")} and len(compute) == 3, compute
+        assert states_of(s, "existing-ws") == {"etl": "RUNNING", "ad-hoc": "RUNNING", "old": "TERMINATED"}
+        assert [e["operation"] for e in s.writes() if "workspace/" in e["operation"]][-1] == "workspace/delete"
+
+
 def test_the_broker_restarts():
     with Stack(broker="kafka", state="demo.json", scale=60) as s:
         request = example("provision")
@@ -196,6 +215,11 @@ def estate(names):
             "databricks": {"workspaces": {name: demo["databricks"]["workspaces"]["existing-ws"] for name in names}}}
 
 
+def states_of(s, name):
+    return {c["body"]["cluster_name"]: c["body"]["state"] for c in clusters(s)
+            if c["workspace"].lower().endswith("/" + name) or c["workspace"] == name}
+
+
 def cancel_in(s, step):
     """Cancel the migration of the workspace named after the step when that step begins; the outcome."""
     name = step.replace("_", "-")
@@ -217,7 +241,7 @@ def test_cancel_in_each_step():
         assert all(outcomes[step] == "cancelled" for step in ("stop_compute", "ensure_workspace", "launch_cluster")), outcomes
         nothing_left_behind(s)
         for name in names:
-            states = {c["body"]["cluster_name"]: c["body"]["state"] for c in clusters(s) if c["workspace"].lower().endswith("/" + name) or c["workspace"] == name}
+            states = states_of(s, name)
             assert states == {"etl": "RUNNING", "ad-hoc": "RUNNING", "old": "TERMINATED"}, (name, states)
 
 

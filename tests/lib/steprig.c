@@ -45,7 +45,16 @@ static void changed(void *arg, const char *text)
         rig->changed[rig->changed_count++] = cw_arena_strdup(rig->mem, text);
 }
 
-static const struct cw_step_ops step_ops = {.lock = lock, .found = found, .changed = changed};
+static int keep(void *arg, const struct cw_facts *so_far, struct cw_err *err)
+{
+    struct rig *rig = arg;
+    (void)err;
+    assert_int_equal(cw_facts_merge(&rig->facts, so_far, rig->mem), 0);
+    rig->kept_count++;
+    return 0;
+}
+
+static const struct cw_step_ops step_ops = {.lock = lock, .found = found, .changed = changed, .keep = keep};
 
 static void must(int r, const struct cw_err *err)
 {
@@ -294,6 +303,29 @@ void rig_run_until(struct rig *rig, const struct cw_step *step)
     const struct cw_plan *plan = cw_plan_of(rig->req.kind);
     for (size_t i = 0; i < plan->step_count && plan->steps[i] != step; i++)
         rig_must(rig, plan->steps[i]);
+}
+
+struct terminating {
+    struct rig *rig;
+    const char *cluster_id;
+};
+
+static int terminate(void *arg)
+{
+    const struct terminating *t = arg;
+    struct rig *rig = t->rig;
+    struct cw_err err = {0};
+    const struct cw_call call = {.until = cw_in_ms(60000), .mem = rig->step_mem, .counts = &rig->counts};
+    const struct cw_target target = {rig->facts.workspace_url, rig->req.workspace_id};
+    int r = cw_databricks_delete_cluster(rig->svc.databricks, &call, &target, t->cluster_id, &err);
+    must(r, &err);
+    return 0;
+}
+
+void rig_terminate(struct rig *rig, const char *cluster_id)
+{
+    struct terminating t = {rig, cluster_id};
+    assert_int_equal(cw_loop_run_fiber(rig->loop, "terminate", terminate, &t), 0);
 }
 
 static bool is_client_change(const json_t *entry)

@@ -56,6 +56,7 @@ struct rig {
     const char *changed[RIG_SENTENCES_MAX];
     size_t changed_count;
     size_t locks_taken;
+    size_t kept_count;   /* what steps wrote down before their end */
     int64_t write_count; /* before_write hooks */
 };
 
@@ -73,6 +74,9 @@ int rig_undo(struct rig *rig, const struct cw_step *step, struct cw_err *err);
 void rig_must(struct rig *rig, const struct cw_step *step);
 /* All steps of the plan before this one (all: NULL). */
 void rig_run_until(struct rig *rig, const struct cw_step *step);
+
+/* The owner of a cluster terminates it. */
+void rig_terminate(struct rig *rig, const char *cluster_id);
 
 /* Effective changes that clients made (not the platform), whose operation or resource contains `part` (NULL = all). */
 size_t rig_changes(const struct rig *rig, const char *part);

@@ -52,6 +52,22 @@ static void a_region_without_databricks_is_refused(void **state)
     rig_free(rig);
 }
 
+static void a_zone_of_another_name_is_refused_before_anything_is_made(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_EMPTY, "provision",
+                              "{\"workspaceId\":\"" RIG_WORKSPACE(
+                                  "new-ws") "\",\"region\":\"chinaeast2\",\"privateDns\":{\"zoneId\":"
+                                            "\"/subscriptions/" RIG_SUBSCRIPTION
+                                            "/resourceGroups/rg-hub/providers/Microsoft.Network/"
+                                            "privateDnsZones/privatelink.azuredatabricks.net\"}}");
+    assert_int_equal(rig_attempt(rig, &cw_step_check_request, false, &err), -CW_EREJECTED);
+    assert_non_null(strstr(err.remedy, "privatelink.databricks."));
+    assert_int_equal(world_call_count(), 0);
+    rig_free(rig);
+}
+
 static void survives_failures(void **state)
 {
     (void)state;
@@ -66,6 +82,7 @@ int main(void)
         cmocka_unit_test(policy_refuses_with_a_remedy),
         cmocka_unit_test(another_cloud_is_refused),
         cmocka_unit_test(a_region_without_databricks_is_refused),
+        cmocka_unit_test(a_zone_of_another_name_is_refused_before_anything_is_made),
         cmocka_unit_test(survives_failures),
     };
     return cmocka_run_group_tests_name("step/check_request", tests, NULL, NULL);

@@ -8,6 +8,205 @@
     "\"existing-ws\":{\"clusters\":[{\"cluster_name\":\"etl\"}],\"pools\":[{\"instance_pool_name\":\"warm\","            \
     "\"min_idle_instances\":2}]}}}}"
 
+#define CANCEL \
+    "{\"workspaceId\":\"" RIG_WORKSPACE("existing-ws") "\",\"options\":{\"stopCompute\":\"cancel-runs\"}}"
+/* An all-purpose cluster, and what the members name besides. */
+#define WITH(members)                                                                                                    \
+    "{\"workspaces\":[{\"name\":\"existing-ws\",\"resourceGroup\":\"rg-existing-ws\"}],\"databricks\":{\"workspaces\":{" \
+    "\"existing-ws\":{" members "}}}}"
+#define RUN(id, members) \
+    "{\"run_id\":" id ",\"run_name\":\"nightly\",\"state\":{\"life_cycle_state\":\"RUNNING\"}," members "}"
+#define ETL "\"clusters\":[{\"cluster_id\":\"c-etl\",\"cluster_name\":\"etl\"}]"
+#define ETL_AND_JOB                                                                                                 \
+    "\"clusters\":[{\"cluster_id\":\"c-etl\",\"cluster_name\":\"etl\"},{\"cluster_id\":\"c-job\",\"cluster_name\":" \
+    "\"job-7-run-9\",\"cluster_source\":\"JOB\"}]"
+#define ON_JOB_CLUSTER \
+    "\"cluster_instance\":{\"cluster_id\":\"c-job\"},\"tasks\":[{\"task_key\":\"a\",\"new_cluster\":{}}]"
+#define SERVERLESS "\"tasks\":[{\"task_key\":\"a\",\"environment_key\":\"default\"}]"
+#define JOB(pause_status)                                                                                               \
+    "\"jobs\":[{\"job_id\":7,\"settings\":{\"name\":\"nightly\",\"tasks\":[{\"task_key\":\"a\",\"new_cluster\":{}}],"   \
+    "\"schedule\":{\"quartz_cron_expression\":\"0 0 2 * * ?\",\"timezone_id\":\"UTC\",\"pause_status\":\"" pause_status \
+    "\"}}}]"
+
+static size_t stopped_by_us(const struct rig *rig)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        n += rig->facts.compute[i].stopped_by_us;
+    return n;
+}
+
+static void a_serverless_run_is_left_alone(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WITH(ETL ",\"runs\":[" RUN("9", SERVERLESS) "]"), "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    int64_t before = cw_mono_ms();
+    rig_must(rig, &cw_step_stop_compute);
+    assert_true(cw_mono_ms() - before < 10 * 60000);
+    assert_true(rig_has_changed(rig, "stopped cluster etl"));
+    assert_int_equal(rig_changes(rig, "runs/cancel"), 0);
+    rig_free(rig);
+}
+
+static void runs_are_waited_for_before_the_first_stop(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_new(WITH(ETL_AND_JOB ",\"runs\":[" RUN("9", "\"endsAfterSeconds\":1200," ON_JOB_CLUSTER) "]"),
+                "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    int64_t before = cw_mono_ms();
+    rig_must(rig, &cw_step_stop_compute);
+    assert_true(cw_mono_ms() - before > 15 * 60000);
+    assert_int_equal(rig_changes(rig, "runs/cancel"), 0);
+    assert_int_equal(rig_changes(rig, "c-job"), 0);
+    assert_true(rig_has_changed(rig, "stopped cluster etl"));
+    assert_int_equal(stopped_by_us(rig), 1);
+    rig_free(rig);
+}
+
+static void a_run_that_does_not_end_is_a_refusal_with_nothing_stopped(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(
+        WITH(ETL_AND_JOB "," JOB("UNPAUSED") ",\"runs\":[" RUN("9", ON_JOB_CLUSTER) "]"), "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    assert_int_equal(rig_attempt(rig, &cw_step_stop_compute, false, &err), -CW_EREJECTED);
+    assert_non_null(strstr(err.text, "nightly"));
+    assert_non_null(strstr(err.remedy, "cancel-runs"));
+    assert_int_equal(rig_changes(rig, "clusters/delete"), 0);
+    assert_int_equal(rig_changes(rig, "runs/cancel"), 0);
+    assert_int_equal(rig_undo(rig, &cw_step_stop_compute, &err), 0);
+    assert_int_equal(rig_changes(rig, "jobs/update"), 2); /* paused, resumed */
+    rig_free(rig);
+}
+
+static void runs_are_cancelled_where_that_is_allowed(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_new(WITH(ETL_AND_JOB ",\"runs\":[" RUN("9", ON_JOB_CLUSTER) "]"), "migrate", CANCEL);
+    rig_run_until(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_stop_compute);
+    assert_true(rig_has_changed(rig, "cancelled run nightly"));
+    rig_must(rig, &cw_step_start_compute);
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        if (rig->facts.compute[i].kind == CW_COMPUTE_V1_CLUSTER && rig->facts.compute[i].was_running)
+            assert_string_equal(rig->facts.compute[i].state_now, "RUNNING");
+    rig_free(rig);
+}
+
+static void schedules_are_paused_and_resumed_those_that_were_not(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WITH(ETL "," JOB("UNPAUSED")), "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_stop_compute);
+    assert_true(rig_has_changed(rig, "paused schedule nightly"));
+    rig_must(rig, &cw_step_start_compute);
+    assert_int_equal(rig_changes(rig, "jobs/update"), 2);
+    assert_true(rig_has_found(rig, "schedule nightly is UNPAUSED"));
+    rig_free(rig);
+    rig = rig_new(WITH(ETL "," JOB("PAUSED")), "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_start_compute);
+    assert_int_equal(rig_changes(rig, "jobs/update"), 0);
+    rig_free(rig);
+}
+
+static void a_continuous_pipeline_is_stopped_and_started_again(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_new(WITH("\"clusters\":[{\"cluster_id\":\"c-dlt\",\"cluster_name\":\"dlt\",\"cluster_source\":"
+                     "\"PIPELINE\"}],\"pipelines\":[{\"pipeline_id\":\"p1\",\"name\":\"bronze\",\"state\":"
+                     "\"RUNNING\",\"cluster_id\":\"c-dlt\",\"spec\":{\"continuous\":true}}]"),
+                "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_stop_compute);
+    assert_true(rig_has_changed(rig, "stopped pipeline bronze"));
+    assert_int_equal(rig_changes(rig, "clusters/delete"), 0);
+    rig_must(rig, &cw_step_start_compute);
+    assert_true(rig_has_found(rig, "pipeline bronze is RUNNING"));
+    rig_free(rig);
+}
+
+/* Started after the inventory, written down before it is stopped: a crash right after the stop forgets nothing. */
+static void what_started_late_is_written_down_before_it_is_stopped(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(
+        WITH("\"clusters\":[{\"cluster_id\":\"c-late\",\"cluster_name\":\"late\",\"state\":\"TERMINATED\"}],"
+             "\"wakeups\":[{\"cluster\":\"c-late\",\"afterSeconds\":3600}]"),
+        "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    assert_int_equal(rig->facts.compute_count, 0);
+    world_advance(2 * 3600 * INT64_C(1000));
+    world_inject(&(struct world_fault){.nth = 1,
+                                       .url_part = "clusters/delete",
+                                       .kind = WORLD_FAULT_LOST,
+                                       .error = CW_EPARKED,
+                                       .count = UINT64_MAX});
+    (void)rig_attempt(rig, &cw_step_stop_compute, false, &err);
+    rig = rig_restart(rig);
+    assert_int_equal(rig->facts.compute_count, 1);
+    assert_true(rig->facts.compute[0].stopped_by_us);
+    assert_int_equal(rig_undo(rig, &cw_step_stop_compute, &err), 0);
+    assert_true(rig_has_found(rig, "cluster late is RUNNING"));
+    rig_free(rig);
+}
+
+static void only_what_we_stopped_is_started(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    /* Its owner stops one between the inventory and our stop. */
+    struct cw_compute_v1 *bi = &rig->facts.compute[1];
+    assert_string_equal(bi->name, "bi");
+    rig_terminate(rig, bi->id);
+    rig_must(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_start_compute);
+    assert_int_equal(rig_changes(rig, "clusters/start"), 1);
+    assert_null(rig->facts.compute[1].state_now);
+    rig_free(rig);
+}
+
+static void pools_are_edited_only_on_a_difference(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WITH_POOL, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_stop_compute);
+    rig_must(rig, &cw_step_start_compute);
+    assert_int_equal(rig_changes(rig, "instance-pools/edit"), 2);
+    rig_must(rig, &cw_step_start_compute);
+    assert_int_equal(rig_changes(rig, "instance-pools/edit"), 2);
+    rig_free(rig);
+}
+
+/* Journal and worker gone in the middle: a worker that knows nothing begins the request anew. */
+static void the_note_survives_the_loss_of_everything_else(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_ensure_private_endpoint);
+    assert_int_equal(stopped_by_us(rig), 3);
+    rig->facts = (struct cw_facts){0};
+    rig = rig_restart(rig);
+    rig_run_until(rig, NULL);
+    assert_int_equal(stopped_by_us(rig), 3);
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        assert_string_equal(rig->facts.compute[i].state_now, "RUNNING");
+    assert_string_equal(rig->facts.settings_before.required_nsg_rules, "AllRules");
+    assert_int_equal(rig_changes(rig, "workspace/delete"), 1);
+    rig_free(rig);
+}
+
 static void the_inventory_tells_what_runs(void **state)
 {
     (void)state;
@@ -120,6 +319,16 @@ int main(void)
         cmocka_unit_test(nothing_runs_after_stop_and_all_of_it_after_start),
         cmocka_unit_test(undo_starts_what_was_stopped_after_a_crash_too),
         cmocka_unit_test(a_pool_gets_its_figures_back),
+        cmocka_unit_test(a_serverless_run_is_left_alone),
+        cmocka_unit_test(runs_are_waited_for_before_the_first_stop),
+        cmocka_unit_test(a_run_that_does_not_end_is_a_refusal_with_nothing_stopped),
+        cmocka_unit_test(runs_are_cancelled_where_that_is_allowed),
+        cmocka_unit_test(schedules_are_paused_and_resumed_those_that_were_not),
+        cmocka_unit_test(a_continuous_pipeline_is_stopped_and_started_again),
+        cmocka_unit_test(what_started_late_is_written_down_before_it_is_stopped),
+        cmocka_unit_test(only_what_we_stopped_is_started),
+        cmocka_unit_test(pools_are_edited_only_on_a_difference),
+        cmocka_unit_test(the_note_survives_the_loss_of_everything_else),
         cmocka_unit_test(inventory_survives_failures),
         cmocka_unit_test(stop_survives_failures),
         cmocka_unit_test(start_survives_failures),

@@ -41,8 +41,11 @@ static void a_zone_of_another_name_is_refused(void **state)
         "{\"workspaceId\":\"" RIG_WORKSPACE(
             "unlinked-ws") "\",\"privateDns\":{\"zoneId\":\"/subscriptions/" RIG_SUBSCRIPTION
                            "/resourceGroups/hub/providers/Microsoft.Network/privateDnsZones/privatelink.azuredatabricks.net\"}}");
-    rig_run_until(rig, STEP);
-    assert_int_equal(rig_attempt(rig, STEP, false, &err), -CW_EREJECTED);
+    /* check_request refuses it; only a workspace that asks for another name than its cloud's brings it here. */
+    const struct cw_plan *plan = cw_plan_of(CW_REQUEST_MIGRATE);
+    for (size_t i = 1; plan->steps[i] != STEP; i++)
+        rig_must(rig, plan->steps[i]);
+    assert_int_equal(rig_attempt(rig, STEP, false, &err), -CW_EMISCONFIGURED);
     assert_int_equal(rig_changes(rig, NULL), 0);
     rig_free(rig);
 }

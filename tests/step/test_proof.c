@@ -104,6 +104,37 @@ static void no_capacity_means_the_next_node_type(void **state)
     rig_free(rig);
 }
 
+/* Databricks' or Azure's own trouble, seen once: another cluster is tried, after a while. */
+static void a_passing_fault_is_tried_again(void **state)
+{
+    (void)state;
+    static const char *const ended[] = {
+        "{\"state\":\"TERMINATED\",\"node_type_id\":\"Standard_F4s\",\"termination_reason\":"
+        "{\"code\":\"INTERNAL_ERROR\",\"type\":\"SERVICE_FAULT\",\"parameters\":{}}}",
+        "{\"state\":\"TERMINATED\",\"node_type_id\":\"Standard_F4s\",\"termination_reason\":"
+        "{\"code\":\"SOMETHING_NEW\",\"type\":\"CLOUD_FAILURE\",\"parameters\":{}}}"};
+    struct cw_err err = {0};
+    for (size_t i = 0; i < CW_ARRAY_LEN(ended); i++) {
+        struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+        rig_run_until(rig, &cw_step_launch_cluster);
+        rig = rig_restart(rig);
+        world_inject(&(struct world_fault){.nth = 1,
+                                           .url_part = "clusters/get",
+                                           .kind = WORLD_FAULT_ANSWER,
+                                           .status = 200,
+                                           .body = ended[i]});
+        if (rig_attempt(rig, &cw_step_launch_cluster, false, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_true(rig_has_found(rig, "which may pass"));
+        assert_null(rig->facts.proof_error.code);
+        assert_string_equal(rig->facts.cluster_state, "RUNNING");
+        assert_int_equal(rig_changes(rig, "clusters/create"), 2);
+        assert_int_equal(rig_changes(rig, "permanent-delete"), 1);
+        assert_int_equal(strcmp(rig->facts.cluster_node_type, "Standard_F4s") == 0, i == 0);
+        rig_free(rig);
+    }
+}
+
 static void without_a_cluster_only_the_configuration_is_checked(void **state)
 {
     (void)state;
@@ -182,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_launch_that_was_not_seen_to_end_is_adopted),
         cmocka_unit_test(undo_of_a_launch_leaves_no_cluster),
         cmocka_unit_test(no_capacity_means_the_next_node_type),
+        cmocka_unit_test(a_passing_fault_is_tried_again),
         cmocka_unit_test(without_a_cluster_only_the_configuration_is_checked),
         cmocka_unit_test(verify_dns_survives_failures),
         cmocka_unit_test(launch_survives_failures),

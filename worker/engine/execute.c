@@ -283,7 +283,8 @@ static int keep_output(struct execution *x, struct cw_err *err)
     struct cw_job *job = x->job;
     struct cw_facts none = {0};
     const struct cw_facts *out = x->out != NULL ? x->out : &none;
-    x->step->record.out = none;
+    if (!x->step->has_kept)
+        x->step->record.out = none;
     int r = cw_facts_merge(&x->step->record.out, out, job->run_mem);
     if (r == 0)
         r = cw_facts_merge(&job->facts, out, job->run_mem);

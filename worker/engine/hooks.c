@@ -277,4 +277,24 @@ static void changed(void *arg, const char *text)
     add_line(job, &rec->changed, &rec->changed_count, text);
 }
 
-const struct cw_step_ops cw_job_step_ops = {lock, found, changed};
+/* What the step has found out so far, as if it had ended: in the journal, in the facts, and told. */
+static int keep(void *arg, const struct cw_facts *so_far, struct cw_err *err)
+{
+    struct cw_job *job = arg;
+    struct cw_step_record *rec = &job->step->record;
+    char field[FIELD_BYTES];
+    int r = cw_facts_merge(&rec->out, so_far, job->run_mem);
+    if (r == 0)
+        r = cw_facts_merge(&job->facts, so_far, job->run_mem);
+    const char *text = r == 0 ? cw_step_record_print(rec, job->run_mem) : NULL;
+    if (text == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for what the step found");
+    job->step->has_kept = true;
+    (void)snprintf(field, sizeof field, "p:%s", job->step->def->name);
+    const struct cw_claim claim = cw_job_claim(job);
+    const struct cw_change change = {.set = {{field, text}}, .set_count = 1};
+    r = cw_journal_write(&job->parts->journal, &claim, &change, CW_NEVER, NULL, err);
+    return r < 0 ? r : cw_say_kept_surely(job, job->step, err);
+}
+
+const struct cw_step_ops cw_job_step_ops = {lock, found, changed, keep};

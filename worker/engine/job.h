@@ -63,6 +63,7 @@ struct cw_job_step {
     bool is_failed; /* record says what it found until then */
     bool is_undone;
     bool is_announced;
+    bool has_kept;   /* record.out holds what it wrote down before its end */
     bool is_unsaved; /* done or undone, but the journal does not say so yet */
     struct cw_step_record record;
 };

@@ -52,6 +52,8 @@ void cw_say_started(struct cw_job *job);
 void cw_say_waiting(struct cw_job *job, const struct cw_waiting *waiting);
 void cw_say_finished(struct cw_job *job, const struct cw_job_step *step, const struct cw_err *err);
 int cw_say_finished_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err);
+/* What a step wrote down before its end. Suspends: until Kafka has acknowledged it. */
+int cw_say_kept_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err);
 /* Behind another request of the workspace in this worker. */
 void cw_say_queued_behind(struct cw_job *job, const char *request_id);
 

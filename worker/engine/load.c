@@ -43,7 +43,8 @@ static int load_step(struct cw_job *job, struct cw_job_step *step)
     int r = load_record(job, log->partial, &step->record, &has_partial);
     if (r == 0)
         r = load_record(job, log->done, &step->record, &step->is_done);
-    if (r == 0 && step->is_done)
+    step->has_kept = has_partial && !step->is_done;
+    if (r == 0 && (step->is_done || step->has_kept))
         r = cw_facts_merge(&job->facts, &step->record.out, job->run_mem);
     if (r < 0)
         return r;

@@ -30,7 +30,7 @@ static bool add_step(struct cw_memory *m, struct cw_arena *mem, const struct cw_
         ok = ok && add(m, mem, "u", name, cw_step_record_print(&s->record, mem));
     else if (s->is_done && !s->is_failed)
         ok = ok && add(m, mem, "d", name, cw_step_record_print(&s->record, mem));
-    else if (s->record.changed_count > 0)
+    else if (s->record.changed_count > 0 || s->has_kept)
         ok = ok && add(m, mem, "p", name, cw_step_record_print(&s->record, mem));
     if (s->is_announced)
         ok = ok && add(m, mem, "a", name, "1");

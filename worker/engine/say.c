@@ -99,6 +99,24 @@ void cw_say_finished(struct cw_job *job, const struct cw_job_step *step, const s
     cw_publish_progress(&job->parts->publish, &job->voice, &progress);
 }
 
+int cw_say_kept_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err)
+{
+    int64_t now = cw_wall_ms();
+    struct cw_progress_v1 progress = progress_of(job, CW_PROGRESS_WAITING);
+    progress.waiting = (struct cw_waiting_v1){
+        .reason = cw_wait_reason_name(CW_WAIT_CLUSTER),
+        .what = job->req.workspace_id,
+        .detail = "written down before it is changed",
+        .percent = -1,
+        .since = now,
+        .next_look = now,
+        .compute = step->record.out.compute,
+        .compute_count = step->record.out.compute_count,
+    };
+    job->said.is_set = false;
+    return cw_publish_progress_surely(&job->parts->publish, &job->voice, &progress, err);
+}
+
 int cw_say_finished_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err)
 {
     struct cw_progress_v1 progress = finished_of(job, step, NULL);

@@ -1,11 +1,6 @@
-/* check_request: may this fleet do it, can it be done, is everything that it asks for built?
+/* check_request: may this fleet do it, and can it be done? What the request says of itself was checked when it was decoded.
  * Reads: policy, subscription, providers.  Writes: provider registrations.  Source: vnet-inject requirements. */
-#include "common/azure/prefix.h"
 #include "worker/steps/plans.h"
-
-#define VNET_BITS_MIN 16
-#define VNET_BITS_MAX 24
-#define SUBNET_BITS_MAX 26
 
 static bool is_allowed(const char *value, const char *const *list, size_t count)
 {
@@ -43,68 +38,17 @@ static int check_policy(const struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
-static int check_built(const struct cw_step_ctx *c, struct cw_err *err)
+/* The workspace itself may still ask for another name: ensure_private_dns then says so, but that is a rare region. */
+static int check_zone_name(const struct cw_step_ctx *c, struct cw_err *err)
 {
-    const struct cw_request *req = c->req;
-    if (req->network.hub_peering.vnet_id != NULL)
-        return refuse(err, "peer the VNets yourself and leave network.hubPeering out",
-                      "hub peering is not built yet");
-    if (req->browser_authentication.mode != CW_BROWSER_SKIP)
-        return refuse(err, "set browserAuthentication.mode to skip: a back-end connection needs none",
-                      "browser authentication is not built yet");
-    if (req->options.repeat_seconds != 0)
-        return refuse(err, "publish the verify request again from a schedule of yours",
-                      "options.repeatSeconds is not built yet");
-    if (req->options.order != CW_ORDER_DOCUMENTED)
-        return refuse(err, "set options.order to documented",
-                      "options.order shortest-outage is not built yet");
-    if (req->options.auto_repair != CW_AUTO_REPAIR_OFF)
-        return refuse(err, "set options.autoRepair to off; the diagnosis names the repair",
-                      "options.autoRepair is not built yet");
-    return 0;
-}
-
-static int check_inside(const char *what, const char *prefix, struct cw_prefix space, int bits_max,
-                        struct cw_prefix *ret_prefix, struct cw_err *err)
-{
-    if (!cw_prefix_parse(prefix, ret_prefix) || !cw_prefix_contains(space, *ret_prefix)) {
-        (void)cw_err_set(err, CW_EREJECTED, "%s subnet %s is not inside the address space", what, prefix);
-        cw_err_remedy(err, "choose a prefix inside network.addressSpace, or leave it out");
-        return -CW_EREJECTED;
-    }
-    if (ret_prefix->bits > bits_max) {
-        (void)cw_err_set(err, CW_EREJECTED, "%s subnet %s is too small", what, prefix);
-        cw_err_remedy(err, "use a /%d or larger", bits_max);
-        return -CW_EREJECTED;
-    }
-    return 0;
-}
-
-static int check_address_space(const struct cw_step_ctx *c, struct cw_err *err)
-{
-    const struct cw_network_v1 *net = &c->req->network;
-    struct cw_prefix space;
-    struct cw_prefix host;
-    struct cw_prefix container;
-    struct cw_prefix endpoints;
-    if (!cw_prefix_parse(net->address_space, &space) || space.bits < VNET_BITS_MIN ||
-        space.bits > VNET_BITS_MAX)
-        return refuse(err, "use a private prefix between /16 and /24",
-                      "network.addressSpace does not fit an Azure Databricks VNet");
-    int r = check_inside("host", net->host_subnet.prefix, space, SUBNET_BITS_MAX, &host, err);
-    if (r == 0)
-        r = check_inside("container", net->container_subnet.prefix, space, SUBNET_BITS_MAX, &container, err);
-    if (r == 0)
-        r = check_inside("private endpoint", net->endpoint_subnet.prefix, space, 29, &endpoints, err);
-    if (r < 0)
-        return r;
-    if (cw_prefix_overlaps(host, container) || cw_prefix_overlaps(host, endpoints) ||
-        cw_prefix_overlaps(container, endpoints))
-        return refuse(err, "choose prefixes that do not overlap, or leave them out", "the subnets overlap");
-    if (cw_z_eq_nocase(c->req->provision->managed_resource_group, c->req->resource_group))
-        return refuse(err, "name another managedResourceGroup: Azure Databricks creates it",
-                      "the managed resource group cannot be the workspace's own");
-    return 0;
+    const char *asked = c->req->private_dns.zone_id;
+    const char *needed = c->svc->cloud->private_zone;
+    if (asked == NULL || cw_z_eq_nocase(cw_armid_name(asked), needed))
+        return 0;
+    (void)cw_err_set(err, CW_EREJECTED, "privateDns.zoneId names zone %s, a workspace of this cloud needs %s",
+                     cw_armid_name(asked), needed);
+    cw_err_remedy(err, "name a zone called %s, or leave privateDns out", needed);
+    return -CW_EREJECTED;
 }
 
 static int check_provider(struct cw_step_ctx *c, const char *provider, const char *type, const char *region,
@@ -141,9 +85,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     const struct cw_provision_v1 *provision = c->req->provision;
     int r = check_policy(c, err);
     if (r == 0)
-        r = check_built(c, err);
-    if (r == 0 && provision != NULL)
-        r = check_address_space(c, err);
+        r = check_zone_name(c, err);
     if (r < 0)
         return r;
     if (c->req->kind == CW_REQUEST_VERIFY)

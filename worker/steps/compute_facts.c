@@ -15,34 +15,56 @@ int cw_compute_wait_settled(struct cw_step_ctx *c, struct cw_workspace *ret_work
     return r < 0 ? cw_err_wrap(err, "wait for workspace") : 0;
 }
 
+bool cw_compute_may_stop(const struct cw_request *req)
+{
+    return req->options.stop_compute != CW_STOP_COMPUTE_REFUSE;
+}
+
+bool cw_compute_has_stopped(const struct cw_facts *facts)
+{
+    for (size_t i = 0; i < facts->compute_count; i++)
+        if (facts->compute[i].stopped_by_us)
+            return true;
+    return false;
+}
+
+static struct cw_compute_v1 fact_of(const struct cw_compute *from)
+{
+    return (struct cw_compute_v1){
+        .kind = (int)from->kind,
+        .id = from->id,
+        .name = from->name,
+        .state = from->state,
+        .was_running = from->can_restart,
+        .min_idle = from->min_idle,
+        .idle_minutes = from->idle_minutes,
+        .note = from->note,
+    };
+}
+
 int cw_compute_to_facts(struct cw_step_ctx *c, const struct cw_compute_list *list,
                         struct cw_compute_v1 **ret_items, size_t *ret_count)
 {
-    struct cw_compute_v1 *items = cw_arena_alloc_array(c->call.mem, list->blocking_count + 1, sizeof *items);
+    struct cw_compute_v1 *items = cw_arena_alloc_array(c->call.mem, list->count + 1, sizeof *items);
     size_t n = 0;
     if (items == NULL)
         return -CW_ENOMEM;
-    for (size_t i = 0; i < list->count; i++) {
-        const struct cw_compute *from = &list->items[i];
-        if (!from->is_blocking || n == list->blocking_count)
-            continue;
-        items[n++] = (struct cw_compute_v1){
-            .kind = (int)from->kind,
-            .id = from->id,
-            .name = from->name,
-            .state = from->state,
-            .was_running = from->can_restart,
-            .min_idle = from->min_idle,
-            .idle_minutes = from->idle_minutes,
-            .note = from->note,
-        };
-    }
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].is_blocking || cw_compute_is_waking(&list->items[i]))
+            items[n++] = fact_of(&list->items[i]);
     *ret_items = items;
     *ret_count = n;
     return 0;
 }
 
-int cw_compute_from_facts(struct cw_step_ctx *c, struct cw_compute_list *ret_list)
+/* ---- starting ------------------------------------------------------------------------------------------------------- */
+
+static bool is_to_start(const struct cw_compute_v1 *item)
+{
+    return item->stopped_by_us && item->was_running;
+}
+
+static int list_to_start(struct cw_step_ctx *c, struct cw_compute_list *ret_list)
 {
     const struct cw_facts *facts = c->facts;
     struct cw_compute *items = cw_arena_alloc_array(c->call.mem, facts->compute_count + 1, sizeof *items);
@@ -51,7 +73,7 @@ int cw_compute_from_facts(struct cw_step_ctx *c, struct cw_compute_list *ret_lis
         return -CW_ENOMEM;
     for (size_t i = 0; i < facts->compute_count; i++) {
         const struct cw_compute_v1 *from = &facts->compute[i];
-        if (!from->was_running)
+        if (!is_to_start(from))
             continue;
         items[n++] = (struct cw_compute){
             .kind = (enum cw_compute_kind)from->kind,
@@ -77,8 +99,10 @@ static int record_states(struct cw_step_ctx *c, const char *const *states)
         return -CW_ENOMEM;
     for (size_t i = 0; i < facts->compute_count; i++) {
         items[i] = facts->compute[i];
-        if (items[i].was_running)
+        if (is_to_start(&items[i]))
             items[i].state_now = states[n++];
+        else if (items[i].was_running && items[i].note == NULL)
+            items[i].note = "this request did not stop it: left as it is";
     }
     c->out->compute = items;
     c->out->compute_count = facts->compute_count;
@@ -90,7 +114,7 @@ int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
     struct cw_compute_list list;
-    if (cw_compute_from_facts(c, &list) < 0)
+    if (list_to_start(c, &list) < 0)
         return cw_err_set(err, CW_ENOMEM, "compute");
     const char **states = cw_arena_alloc_array(c->call.mem, list.count + 1, sizeof *states);
     if (states == NULL)
@@ -101,77 +125,112 @@ int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err)
     for (size_t i = 0; i < list.count; i++)
         cw_step_found(c, "%s %s is %s", cw_compute_kind_name(list.items[i].kind), list.items[i].name,
                       states[i] == NULL ? "gone" : states[i]);
+    if (r == 0 && cw_compute_has_stopped(c->facts))
+        r = cw_compute_note_remove(c, err);
     return r;
 }
 
+/* ---- stopping ------------------------------------------------------------------------------------------------------- */
+
+/* The inventory, and what is stopped besides. */
 struct stop_log {
     struct cw_step_ctx *c;
-    struct cw_compute_v1 *items; /* the inventory, and what was stopped besides */
+    struct cw_compute_v1 *items;
     size_t count;
-    size_t cap;
-    bool failed;
 };
 
-static bool is_listed(const struct stop_log *log, const struct cw_compute *item)
+static struct cw_compute_v1 *find(const struct stop_log *log, const struct cw_compute *item)
 {
     for (size_t i = 0; i < log->count; i++)
         if (log->items[i].kind == (int)item->kind && cw_z_eq(log->items[i].id, item->id))
-            return true;
-    return false;
+            return &log->items[i];
+    return NULL;
 }
 
-static bool grow(struct stop_log *log)
+/* A copy with room for `more`. The items' strings live as long as the job's facts, or the call. */
+static bool reserve(struct stop_log *log, size_t more)
 {
-    size_t cap = log->cap * 2 + 16;
-    struct cw_compute_v1 *items = cw_arena_alloc_array(log->c->call.mem, cap, sizeof *items);
+    struct cw_compute_v1 *items =
+        cw_arena_alloc_array(log->c->call.mem, log->count + more + 1, sizeof *items);
     if (items == NULL)
         return false;
     if (log->count > 0)
         memcpy(items, log->items, log->count * sizeof *items);
     log->items = items;
-    log->cap = cap;
     return true;
 }
 
-static void note_stop(void *arg, const struct cw_compute *item)
+static bool add(struct stop_log *log, const struct cw_compute *item)
 {
-    struct stop_log *log = arg;
-    cw_step_changed(log->c, "stopped %s %s", cw_compute_kind_name(item->kind), item->name);
-    if (is_listed(log, item))
-        return;
-    if (log->count == log->cap && !grow(log)) {
-        log->failed = true;
-        return;
-    }
-    log->items[log->count++] = (struct cw_compute_v1){
-        .kind = (int)item->kind,
-        .id = item->id,
-        .name = item->name,
-        .state = item->state,
-        .was_running = item->can_restart,
-        .stopped_by_us = true,
-        .min_idle = item->min_idle,
-        .idle_minutes = item->idle_minutes,
-        .note = "it started after the inventory",
-    };
+    struct cw_step_ctx *c = log->c;
+    struct cw_compute_v1 fact = fact_of(item);
+    fact.id = cw_step_copy(c, item->id);
+    fact.name = cw_step_copy(c, item->name);
+    fact.state = cw_step_copy(c, item->state);
+    fact.stopped_by_us = true;
+    if (fact.note == NULL)
+        fact.note = "it started after the inventory";
+    log->items[log->count++] = fact;
+    return fact.id != NULL && fact.name != NULL && fact.state != NULL;
 }
 
-int cw_compute_stop_and_record(struct cw_step_ctx *c, struct cw_compute_list *list, struct cw_err *err)
+static int keep(struct stop_log *log, struct cw_err *err)
+{
+    struct cw_step_ctx *c = log->c;
+    c->out->compute = log->items;
+    c->out->compute_count = log->count;
+    c->out->compute_listed = true;
+    int r = cw_compute_note_write(c, log->items, log->count, err);
+    if (r < 0)
+        return cw_err_wrap(err, "write down what is about to be stopped");
+    return cw_step_keep(c, err);
+}
+
+static void tell(struct cw_step_ctx *c, const struct cw_compute *item)
+{
+    const char *verb = item->kind == CW_COMPUTE_SCHEDULE ? "paused"
+                       : item->kind == CW_COMPUTE_RUN    ? "cancelled"
+                                                         : "stopped";
+    cw_step_changed(c, "%s %s %s", verb, cw_compute_kind_name(item->kind), item->name);
+}
+
+static int record_stops(void *arg, const struct cw_compute *items, size_t count, struct cw_err *err)
+{
+    struct stop_log *log = arg;
+    bool is_new = false;
+    if (!reserve(log, count))
+        return cw_err_set(err, CW_ENOMEM, "compute");
+    for (size_t i = 0; i < count; i++) {
+        struct cw_compute_v1 *known = find(log, &items[i]);
+        is_new = is_new || known == NULL || !known->stopped_by_us;
+        if (known != NULL)
+            known->stopped_by_us = true;
+        else if (!add(log, &items[i]))
+            return cw_err_set(err, CW_ENOMEM, "compute");
+    }
+    int r = is_new ? keep(log, err) : 0;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        tell(log->c, &items[i]);
+    return r;
+}
+
+int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
-    struct stop_log log = {
-        .c = c, .items = c->facts->compute, .count = c->facts->compute_count, .cap = c->facts->compute_count};
-    int r = cw_compute_stop(c->svc->databricks, &c->call, &target, CW_VERIFY_CLUSTER_PREFIX, false, list,
-                            note_stop, &log, err);
+    struct stop_log log = {.c = c, .items = c->facts->compute, .count = c->facts->compute_count};
+    const struct cw_compute_stop how = {
+        .skip_cluster_name = CW_VERIFY_CLUSTER_PREFIX,
+        .may_cancel_runs = c->req->options.stop_compute == CW_STOP_COMPUTE_CANCEL_RUNS,
+        .run_patience_ms = run_patience_ms,
+        .stopping = record_stops,
+        .arg = &log,
+    };
+    int r = cw_compute_stop(c->svc->databricks, &c->call, &target, &how, err);
     if (r < 0)
         return r;
-    if (log.failed)
-        return cw_err_set(err, CW_ENOMEM, "compute");
-    if (log.count > c->facts->compute_count) {
-        c->out->compute = log.items;
-        c->out->compute_count = log.count;
-        c->out->compute_listed = true;
-    }
+    c->out->compute = log.items;
+    c->out->compute_count = log.count;
+    c->out->compute_listed = c->facts->compute_listed;
     return 0;
 }
 

@@ -16,17 +16,28 @@ bool cw_compute_update_needed(const struct cw_facts *facts);
 /* Wait until no operation on the workspace is under way, and read it; one that ended without success is no error here.
  * Errors: those of cw_workspace_wait() but -CW_EOPFAILED. Suspends: yes. */
 int cw_compute_wait_settled(struct cw_step_ctx *c, struct cw_workspace *ret_workspace, struct cw_err *err);
-/* What runs, as facts. Errors: -CW_ENOMEM. */
+/* May the request's compute be stopped? Pure. */
+bool cw_compute_may_stop(const struct cw_request *req);
+/* Did this request stop something already (before a crash)? Pure. */
+bool cw_compute_has_stopped(const struct cw_facts *facts);
+/* What runs and what would start it, as facts. Errors: -CW_ENOMEM. */
 int cw_compute_to_facts(struct cw_step_ctx *c, const struct cw_compute_list *list,
                         struct cw_compute_v1 **ret_items, size_t *ret_count);
-/* What ran when the inventory was made, as a list to start. Errors: -CW_ENOMEM. */
-int cw_compute_from_facts(struct cw_step_ctx *c, struct cw_compute_list *ret_list);
-/* Start what ran and put the states into c->out->compute. Errors: those of cw_compute_start(). Suspends: yes. */
+/* Start what this request stopped, put the states into c->out->compute, and take the note away. Errors: those of
+ * cw_compute_start(). Suspends: yes. */
 int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err);
-/* Stop what blocks, tell of each stop, and put what the inventory did not know yet (it woke up since) into c->out->compute, so
- * that it is started again too. Errors: those of cw_compute_stop(). Suspends: yes. */
-int cw_compute_stop_and_record(struct cw_step_ctx *c, struct cw_compute_list *list, struct cw_err *err);
+/* Pause schedules and stop what blocks, for at most run_patience_ms waiting for runs. Each thing is written down before it is
+ * stopped: in the note, in the journal, in a progress event, and in c->out->compute. Errors: those of cw_compute_stop().
+ * Suspends: yes. */
+int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, struct cw_err *err);
 /* "compute is running, and the request does not allow it to be stopped"; returns -CW_EREJECTED. */
 int cw_compute_refuse(const struct cw_compute_list *list, struct cw_err *err);
+
+/* The note: what this request stopped and the settings before, kept in the workspace itself, so that losing Redis and the
+ * worker in mid-migrate loses nothing. read gives empty facts when there is none of this request. Suspend: yes. */
+int cw_compute_note_write(struct cw_step_ctx *c, const struct cw_compute_v1 *items, size_t count,
+                          struct cw_err *err);
+int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err);
+int cw_compute_note_remove(struct cw_step_ctx *c, struct cw_err *err);
 
 #endif

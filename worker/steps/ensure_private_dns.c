@@ -24,20 +24,20 @@ static int choose_zone(struct cw_step_ctx *c, const char *name, const char **ret
     const char *linked = NULL;
     const char *link = NULL;
     if (asked != NULL && !cw_z_eq_nocase(cw_armid_name(asked), name)) {
-        (void)cw_err_set(err, CW_EREJECTED, "privateDns.zoneId names zone %s, the workspace needs %s",
+        (void)cw_err_set(err, CW_EMISCONFIGURED, "privateDns.zoneId names zone %s, the workspace needs %s",
                          cw_armid_name(asked), name);
         cw_err_remedy(err, "name a zone called %s, or leave privateDns out", name);
-        return -CW_EREJECTED;
+        return -CW_EMISCONFIGURED;
     }
     int r = cw_privatedns_find_linked_zone(c->svc->arm, &c->call, c->req->subscription_id, name,
                                            c->facts->vnet_id, &linked, &link, err);
     if (r < 0)
         return cw_err_wrap(err, "look for a linked zone");
     if (linked != NULL && asked != NULL && !cw_armid_eq(linked, asked)) {
-        (void)cw_err_set(err, CW_EREJECTED, "the VNet is already linked to another zone of this name: %s",
-                         linked);
+        (void)cw_err_set(err, CW_EMISCONFIGURED,
+                         "the VNet is already linked to another zone of this name: %s", linked);
         cw_err_remedy(err, "name that zone in privateDns.zoneId, or remove its link first");
-        return -CW_EREJECTED;
+        return -CW_EMISCONFIGURED;
     }
     if (linked != NULL)
         cw_step_found(c, "the VNet is linked to zone %s", linked);

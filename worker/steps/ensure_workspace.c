@@ -5,6 +5,8 @@
 #include "worker/steps/compute_facts.h"
 #include "worker/steps/plans.h"
 
+#define RUN_PATIENCE_MS (INT64_C(30) * 60 * 1000)
+
 static void record(struct cw_step_ctx *c, const struct cw_workspace *ws)
 {
     c->out->workspace_url = ws->workspace_url;
@@ -40,16 +42,14 @@ static int create(struct cw_step_ctx *c, struct cw_ensured *done, struct cw_work
 /* Stopping is no lock: what woke up since is looked for immediately before the update. */
 static int stop_what_woke_up(struct cw_step_ctx *c, struct cw_err *err)
 {
+    if (cw_compute_may_stop(c->req))
+        return cw_compute_stop_and_record(c, RUN_PATIENCE_MS, err);
     const struct cw_target target = cw_step_target(c);
     struct cw_compute_list list;
     int r = cw_compute_list(c->svc->databricks, &c->call, &target, CW_VERIFY_CLUSTER_PREFIX, &list, err);
     if (r < 0)
         return cw_err_wrap(err, "list compute");
-    if (list.blocking_count == 0)
-        return 0;
-    if (c->req->options.stop_compute != CW_STOP_COMPUTE_ALLOW)
-        return cw_compute_refuse(&list, err);
-    return cw_compute_stop_and_record(c, &list, err);
+    return list.blocking_count > 0 ? cw_compute_refuse(&list, err) : 0;
 }
 
 /* An update that was begun before a crash is waited for first: while it runs, the workspace's own API answers nothing. */
@@ -120,7 +120,7 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
 const struct cw_step cw_step_ensure_workspace = {
     .name = "ensure_workspace",
     .kind = CW_STEP_IDEMPOTENT,
-    .timeout_ms = INT64_C(90) * 60 * 1000,
+    .timeout_ms = INT64_C(120) * 60 * 1000,
     .retry = {.attempts = 4, .base_ms = 15000, .cap_ms = 120000},
     .in_plan = true,
     .run = run,

@@ -1,7 +1,42 @@
-/* inventory_compute: clusters, SQL warehouses, pools and runs that block the network update; published before any stop.
+/* inventory_compute: clusters, SQL warehouses, pools, pipelines and runs that block the network update, and the schedules that
+ * would start some; published before any stop. Remembers what this request stopped before everything else was lost.
  * Reads: the workspace's REST API.  Writes: nothing.  Source: Microsoft's guide, option 2, "Important". */
 #include "worker/steps/compute_facts.h"
 #include "worker/steps/plans.h"
+
+static struct cw_compute_v1 *find(struct cw_facts *facts, const struct cw_compute_v1 *like)
+{
+    for (size_t i = 0; i < facts->compute_count; i++)
+        if (facts->compute[i].kind == like->kind && cw_z_eq(facts->compute[i].id, like->id))
+            return &facts->compute[i];
+    return NULL;
+}
+
+/* Journal and worker were lost after the first stop: the note in the workspace still knows. */
+static int add_what_was_stopped(struct cw_step_ctx *c, struct cw_err *err)
+{
+    struct cw_facts note;
+    int r = cw_compute_note_read(c, &note, err);
+    if (r < 0 || note.compute_count == 0)
+        return r;
+    struct cw_compute_v1 *items =
+        cw_arena_alloc_array(c->call.mem, c->out->compute_count + note.compute_count, sizeof *items);
+    if (items == NULL)
+        return cw_err_set(err, CW_ENOMEM, "compute");
+    if (c->out->compute_count > 0)
+        memcpy(items, c->out->compute, c->out->compute_count * sizeof *items);
+    c->out->compute = items;
+    for (size_t i = 0; i < note.compute_count; i++) {
+        struct cw_compute_v1 *known = find(c->out, &note.compute[i]);
+        if (known != NULL)
+            *known = note.compute[i];
+        else
+            items[c->out->compute_count++] = note.compute[i];
+    }
+    c->out->settings_before = note.settings_before;
+    cw_step_found(c, "an earlier run of this request stopped compute: it is started again at the end");
+    return 0;
+}
 
 static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
@@ -13,14 +48,19 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     if (cw_compute_to_facts(c, &list, &c->out->compute, &c->out->compute_count) < 0)
         return cw_err_set(err, CW_ENOMEM, "compute");
     c->out->compute_listed = true;
+    if (cw_compute_may_stop(c->req)) {
+        r = add_what_was_stopped(c, err);
+        if (r < 0)
+            return r;
+    }
     for (size_t i = 0; i < c->out->compute_count; i++) {
         const struct cw_compute_v1 *item = &c->out->compute[i];
         cw_step_found(c, "%s %s is %s", cw_compute_v1_kind_names[item->kind], item->name, item->state);
     }
     if (list.blocking_count == 0)
         cw_step_found(c, "no compute is running");
-    if (list.blocking_count > 0 && cw_compute_update_needed(c->facts) &&
-        c->req->options.stop_compute != CW_STOP_COMPUTE_ALLOW && !c->call.plan_only)
+    if (list.blocking_count > 0 && cw_compute_update_needed(c->facts) && !cw_compute_may_stop(c->req) &&
+        !c->call.plan_only)
         return cw_compute_refuse(&list, err);
     return 0;
 }

@@ -4,12 +4,15 @@
 #include "common/azure/databricks.h"
 #include "worker/steps/compute_facts.h"
 #include "worker/steps/plans.h"
+#include "worker/steps/termination.h"
 
 #define STEP "launch_cluster"
 #define READY_ROUNDS 3
 #define READY_PAUSE_MS 5000
 #define AUTOTERMINATION_MINUTES 10
 #define NODE_TYPES_MAX 3
+#define FAULTS_MAX 2
+#define FAULT_PAUSE_MS (INT64_C(2) * 60 * 1000)
 /* A bootstrap attempt gives up after about 12 minutes, and the state says so only after more of them: events come first. */
 #define START_TIMEOUT_MS (INT64_C(20) * 60 * 1000)
 
@@ -23,25 +26,6 @@ static const char *name_of(struct cw_step_ctx *c)
     return cw_arena_printf(c->call.mem, CW_VERIFY_CLUSTER_PREFIX "%.8s", c->key);
 }
 
-/* A launch that Azure refused is capacity only when it says so: delegations, policies and the like fail alike. */
-static bool is_capacity(const struct cw_termination *reason)
-{
-    static const char *const codes[] = {
-        "AZURE_QUOTA_EXCEEDED_EXCEPTION",     "CLOUD_PROVIDER_RESOURCE_STOCKOUT*",
-        "UNSUPPORTED_INSTANCE_TYPE",          "AZURE_RESOURCE_MANAGER_THROTTLING",
-        "AZURE_RESOURCE_PROVIDER_THROTTLING", "INTERNAL_CAPACITY_FAILURE"};
-    static const char *const words[] = {"Quota", "SkuNotAvailable", "AllocationFailed", "Overconstrained"};
-    for (size_t i = 0; i < CW_ARRAY_LEN(codes); i++)
-        if (cw_z_glob(codes[i], reason->code))
-            return true;
-    if (!cw_z_starts(reason->code, "CLOUD_PROVIDER_LAUNCH_FAILURE"))
-        return false;
-    for (size_t i = 0; i < CW_ARRAY_LEN(words); i++)
-        if (cw_z_contains_nocase(reason->message, words[i]))
-            return true;
-    return false;
-}
-
 static void record(struct cw_step_ctx *c, const struct cw_cluster *cluster)
 {
     c->out->cluster_id = cluster->id;
@@ -51,10 +35,12 @@ static void record(struct cw_step_ctx *c, const struct cw_cluster *cluster)
     c->out->cluster_started_ms = cluster->start_ms;
 }
 
-/* Node types that Azure had no capacity for. */
+/* What was tried in vain. */
 struct tried {
-    const char *types[NODE_TYPES_MAX + 1]; /* NULL-terminated */
+    const char *types[NODE_TYPES_MAX + 1]; /* node types, NULL-terminated */
     size_t count;
+    size_t faults;   /* failures of Azure or Databricks, which may pass */
+    size_t clusters; /* that were removed again */
 };
 
 static int create(struct cw_step_ctx *c, const struct cw_target *target, const struct tried *tried,
@@ -65,7 +51,7 @@ static int create(struct cw_step_ctx *c, const struct cw_target *target, const s
         .name = name_of(c),
         .tag = c->req->event.id,
         .idempotency_token =
-            tried->count == 0 ? c->key : cw_arena_printf(c->call.mem, "%s-%zu", c->key, tried->count),
+            tried->clusters == 0 ? c->key : cw_arena_printf(c->call.mem, "%s-%zu", c->key, tried->clusters),
         .autotermination_minutes = AUTOTERMINATION_MINUTES,
     };
     int r = cw_databricks_smallest_node_type(d, &c->call, target, tried->types, &goal.node_type, err);
@@ -114,20 +100,75 @@ static int reason_of(struct cw_step_ctx *c, const struct cw_target *target, cons
     return r < 0 ? cw_err_wrap(err, "events of the verification cluster") : 0;
 }
 
+static int remove_failed(struct cw_step_ctx *c, const struct cw_target *target,
+                         const struct cw_cluster *cluster, struct tried *tried, struct cw_err *err)
+{
+    int r = cw_databricks_permanent_delete_cluster(c->svc->databricks, &c->call, target, cluster->id, err);
+    tried->clusters++;
+    return r < 0 ? cw_err_wrap(err, "remove the verification cluster") : 0;
+}
+
+static void add_type(struct tried *tried, const struct cw_cluster *cluster)
+{
+    if (tried->count < NODE_TYPES_MAX && cluster->node_type != NULL)
+        tried->types[tried->count++] = cluster->node_type;
+}
+
+/* Azure has no such node: another type may do. */
+static int no_capacity(struct cw_step_ctx *c, const struct cw_target *target,
+                       const struct cw_cluster *cluster, const struct cw_termination *reason,
+                       struct tried *tried, bool *ret_again, struct cw_err *err)
+{
+    size_t before = tried->count;
+    int r = remove_failed(c, target, cluster, tried, err);
+    if (r < 0)
+        return r;
+    add_type(tried, cluster);
+    if (tried->count > before && tried->count < NODE_TYPES_MAX) {
+        cw_step_found(c, "Azure has no capacity for %s: the next node type is tried", cluster->node_type);
+        *ret_again = true;
+        return 0;
+    }
+    (void)cw_err_set(err, CW_ECAPACITY, "Azure could not give a node: %s: %s", reason->code,
+                     reason->message == NULL ? "" : reason->message);
+    cw_err_remedy(err, "check the quota of the subscription, or try again later: this is not the network");
+    return -CW_ECAPACITY;
+}
+
+/* The service's own trouble: another node, after a while. */
+static int passing_fault(struct cw_step_ctx *c, const struct cw_target *target,
+                         const struct cw_cluster *cluster, const struct cw_termination *reason,
+                         struct tried *tried, struct cw_err *err)
+{
+    struct cw_waiting waiting = {.reason = CW_WAIT_CLUSTER,
+                                 .what = cluster->id,
+                                 .detail = reason->code,
+                                 .percent = -1,
+                                 .since_wall_ms = cw_wall_ms()};
+    int r = remove_failed(c, target, cluster, tried, err);
+    if (r < 0)
+        return r;
+    tried->faults++;
+    if (cw_z_eq_nocase(reason->type, "CLOUD_FAILURE"))
+        add_type(tried, cluster);
+    cw_step_found(c, "the cluster did not start: %s (%s), which may pass: another one is tried", reason->code,
+                  reason->type);
+    return cw_call_wait(&c->call, waiting, cw_arm_scaled_ms(c->svc->arm, FAULT_PAUSE_MS), err);
+}
+
 static int judge_failure(struct cw_step_ctx *c, const struct cw_target *target,
-                         const struct cw_cluster *cluster, struct cw_err *err)
+                         const struct cw_cluster *cluster, struct tried *tried, bool *ret_again,
+                         struct cw_err *err)
 {
     struct cw_termination reason;
     int r = reason_of(c, target, cluster, &reason, err);
     if (r < 0)
         return r;
-    if (reason.code != NULL && is_capacity(&reason)) {
-        (void)cw_databricks_permanent_delete_cluster(c->svc->databricks, &c->call, target, cluster->id, err);
-        (void)cw_err_set(err, CW_ECAPACITY, "Azure could not give a node: %s: %s", reason.code,
-                         reason.message == NULL ? "" : reason.message);
-        cw_err_remedy(err,
-                      "check the quota of the subscription, or try again later: this is not the network");
-        return -CW_ECAPACITY;
+    if (cw_termination_is_capacity(&reason))
+        return no_capacity(c, target, cluster, &reason, tried, ret_again, err);
+    if (cw_termination_may_pass(&reason) && tried->faults < FAULTS_MAX) {
+        *ret_again = true;
+        return passing_fault(c, target, cluster, &reason, tried, err);
     }
     record(c, cluster);
     c->out->cluster_termination = (struct cw_termination_v1){reason.code, reason.type, reason.message};
@@ -137,8 +178,9 @@ static int judge_failure(struct cw_step_ctx *c, const struct cw_target *target,
                                 reason.message == NULL ? "no reason given" : reason.message);
 }
 
+/* *ret_again: it failed and is gone; another one is worth a try. */
 static int wait_until_running(struct cw_step_ctx *c, const struct cw_target *target, const char *id,
-                              struct tried *tried, struct cw_err *err)
+                              struct tried *tried, bool *ret_again, struct cw_err *err)
 {
     struct cw_cluster cluster = {.id = id, .state = "PENDING"};
     struct cw_call call = c->call;
@@ -149,12 +191,8 @@ static int wait_until_running(struct cw_step_ctx *c, const struct cw_target *tar
     if (r == -CW_ETIMEDOUT && cw_is_past(c->call.until))
         return r;
     cluster.id = id;
-    if (r == -CW_ETIMEDOUT || !cw_z_eq(cluster.state, "RUNNING")) {
-        r = judge_failure(c, target, &cluster, err);
-        if (r == -CW_ECAPACITY)
-            tried->types[tried->count++] = cluster.node_type;
-        return r;
-    }
+    if (r == -CW_ETIMEDOUT || !cw_z_eq(cluster.state, "RUNNING"))
+        return judge_failure(c, target, &cluster, tried, ret_again, err);
     record(c, &cluster);
     cw_step_found(c, "cluster %s is RUNNING", id);
     return 0;
@@ -172,18 +210,16 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
             "the workspace's public address is shut, and this worker has no private way to it");
     if (r < 0)
         return cw_err_wrap(err, "wait for the workspace's API");
-    for (;;) {
+    for (bool again = true; again;) {
         const char *id = NULL;
-        size_t before = tried.count;
+        again = false;
         r = find_or_create(c, &target, &tried, &id, err);
         if (r == 0)
-            r = wait_until_running(c, &target, id, &tried, err);
-        bool may_try_another = r == -CW_ECAPACITY && tried.count > before && tried.count < NODE_TYPES_MAX &&
-                               tried.types[before] != NULL;
-        if (!may_try_another)
+            r = wait_until_running(c, &target, id, &tried, &again, err);
+        if (r < 0)
             return r;
-        cw_step_found(c, "Azure has no capacity for %s: the next node type is tried", tried.types[before]);
     }
+    return 0;
 }
 
 /* A create that was sent and not seen to end shows by its name; its cluster is adopted by run(), which looks for it first. */
@@ -223,7 +259,7 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
 const struct cw_step cw_step_launch_cluster = {
     .name = STEP,
     .kind = CW_STEP_ONCE,
-    .timeout_ms = INT64_C(45) * 60 * 1000,
+    .timeout_ms = INT64_C(75) * 60 * 1000,
     .retry = {.attempts = 6, .base_ms = 5000, .cap_ms = 120000},
     .when = when,
     .run = run,

@@ -1,5 +1,5 @@
-/* start_compute: what inventory_compute recorded as running runs again; says which does not, and why.
- * Writes: clusters, warehouses, pools.  Source: design "Undo: above all, compute that was stopped is started". */
+/* start_compute: what this request stopped runs again; says what does not, and why.
+ * Writes: clusters, warehouses, pools, pipelines, schedules.  Source: design "Undo: above all, compute that was stopped is started". */
 #include "worker/steps/compute_facts.h"
 #include "worker/steps/plans.h"
 

@@ -35,6 +35,11 @@ int cw_step_lock(struct cw_step_ctx *c, const char *resource_id, struct cw_err *
     return c->call.plan_only ? 0 : c->ops->lock(c->ops_arg, resource_id, err);
 }
 
+int cw_step_keep(struct cw_step_ctx *c, struct cw_err *err)
+{
+    return c->call.plan_only || c->ops->keep == NULL ? 0 : c->ops->keep(c->ops_arg, c->out, err);
+}
+
 int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, const char *remedy,
                          const char *fmt, ...)
 {

@@ -66,6 +66,8 @@ struct cw_step_ops {
     int (*lock)(void *arg, const char *resource_id, struct cw_err *err);
     void (*found)(void *arg, const char *text);
     void (*changed)(void *arg, const char *text);
+    /* NULL = nothing outlives the step but its end. */
+    int (*keep)(void *arg, const struct cw_facts *so_far, struct cw_err *err);
 };
 
 struct cw_step_ctx {
@@ -84,6 +86,11 @@ void cw_step_found(struct cw_step_ctx *c, const char *fmt, ...) CW_PRINTF(2, 3);
 void cw_step_changed(struct cw_step_ctx *c, const char *fmt, ...) CW_PRINTF(2, 3);
 /* Serialise with every other writer of this resource, fleet-wide. Errors: -CW_ETIMEDOUT, cancellation, -CW_ELOST. */
 int cw_step_lock(struct cw_step_ctx *c, const char *resource_id, struct cw_err *err);
+
+/* Write down now what c->out holds, before something is done that must not be forgotten: it is journaled, told in a progress
+ * event that Kafka has acknowledged, and part of c->facts from here on, also after a crash. Errors: those of a journal write.
+ * Suspends: yes. */
+int cw_step_keep(struct cw_step_ctx *c, struct cw_err *err);
 
 /* A proof that fails does not end the plan: the cause is looked for, and everything put away. Sets c->out->proof_error; returns
  * 0, or -CW_ENOMEM. remedy may be NULL. */

@@ -361,6 +361,8 @@ static void route_compute(const char *clusters, const char *warehouses, const ch
     world_route("GET", "sql/warehouses", 200, warehouses, NULL);
     world_route("GET", "instance-pools/list", 200, pools, NULL);
     world_route("GET", "jobs/runs/list", 200, runs, NULL);
+    world_route("GET", "jobs/list", 200, "{}", NULL);
+    world_route("GET", "/api/2.0/pipelines", 200, "{}", NULL);
 }
 
 static int list_compute(void *arg)
@@ -404,24 +406,45 @@ static void features_that_are_absent_have_nothing(void **state)
     world_route("GET", "instance-pools/list", 404,
                 "{\"error_code\":\"ENDPOINT_NOT_FOUND\",\"message\":\"m\"}", NULL);
     world_route("GET", "jobs/runs/list", 404, "", NULL);
+    world_route("GET", "jobs/list", 404, "", NULL);
+    world_route("GET", "/api/2.0/pipelines", 404, "", NULL);
     assert_int_equal(bench_run(b, list_compute), 0);
     assert_int_equal(list.count, 0);
 }
 
-static void note_stop(void *arg, const struct cw_compute *item)
+static int note_stops(void *arg, const struct cw_compute *items, size_t count, struct cw_err *err)
 {
     (void)arg;
-    (void)item;
-    stopped_calls++;
+    (void)items;
+    (void)err;
+    stopped_calls += (int)count;
+    return 0;
 }
+
+static int refuse_stops(void *arg, const struct cw_compute *items, size_t count, struct cw_err *err)
+{
+    (void)arg;
+    (void)items;
+    (void)count;
+    return cw_err_set(err, CW_ENET, "cannot be written down");
+}
+
+static struct cw_compute_stop how = {.skip_cluster_name = "cw-", .run_patience_ms = 600000};
 
 static int stop_compute(void *arg)
 {
     struct bench *b = arg;
-    int r = list_compute(b);
-    return r < 0 ? r
-                 : cw_compute_stop(b->databricks, &b->call, &target, "cw-", false, &list, note_stop, NULL,
-                                   &b->err);
+    return cw_compute_stop(b->databricks, &b->call, &target, &how, &b->err);
+}
+
+static void nothing_is_stopped_that_was_not_written_down(void **state)
+{
+    struct bench *b = *state;
+    route_compute("{\"clusters\":[{\"cluster_id\":\"a\",\"cluster_name\":\"A\",\"state\":\"RUNNING\"}]}",
+                  "{}", "{}", "{}");
+    how.stopping = refuse_stops;
+    assert_int_equal(bench_run(b, stop_compute), -CW_ENET);
+    assert_int_equal(world_calls_of("POST", ""), world_calls_of("POST", "oauth2"));
 }
 
 static void what_wakes_up_meanwhile_is_stopped_too(void **state)
@@ -429,25 +452,21 @@ static void what_wakes_up_meanwhile_is_stopped_too(void **state)
     struct bench *b = *state;
     const char *busy = "{\"clusters\":[{\"cluster_id\":\"a\",\"cluster_name\":\"A\",\"state\":\"RUNNING\"}]}";
     route_compute(busy, "{}", "{}", "{}");
-    world_route("GET", "clusters/list?", 200, busy, NULL);
     world_route("GET", "clusters/list?", 200,
                 "{\"clusters\":[{\"cluster_id\":\"a\",\"cluster_name\":\"A\",\"state\":\"TERMINATING\"}]}",
                 NULL);
     world_route("GET", "clusters/list?", 200, "{}", NULL);
-    world_route("GET", "sql/warehouses", 200, "{}", NULL);
     world_route("GET", "sql/warehouses", 200,
                 "{\"warehouses\":[{\"id\":\"w\",\"name\":\"W\",\"state\":\"STARTING\"}]}", NULL);
     world_route("GET", "sql/warehouses", 200, "{}", NULL);
     world_route("POST", "clusters/delete", 200, "{}", NULL);
     world_route("POST", "/stop", 200, "{}", NULL);
     stopped_calls = 0;
+    how.stopping = note_stops;
     assert_int_equal(bench_run(b, stop_compute), 0);
     assert_int_equal(stopped_calls, 2);
     assert_int_equal(world_calls_of("POST", "clusters/delete"), 1);
     assert_int_equal(world_calls_of("POST", "warehouses/w/stop"), 1);
-    assert_int_equal(list.count, 2);
-    assert_int_equal(list.blocking_count, 2);
-    assert_string_equal(list.items[1].name, "W");
 }
 
 static int start_compute(void *arg)
@@ -549,6 +568,7 @@ int main(void)
         BENCH_TEST(an_exception_is_an_error_though_it_finished),
         BENCH_TEST(blocking_kinds_are_told_from_harmless_ones),
         BENCH_TEST(features_that_are_absent_have_nothing),
+        BENCH_TEST(nothing_is_stopped_that_was_not_written_down),
         BENCH_TEST(what_wakes_up_meanwhile_is_stopped_too),
         BENCH_TEST(all_that_was_stopped_runs_again),
     };

@@ -136,6 +136,8 @@ struct script {
     int64_t undo_sleep_ms;
     int64_t sleep_ms;
     bool happened;    /* what the probe says */
+    bool keeps;       /* writes zone_id down before the sleep */
+    const char *kept; /* zone_id as the run began */
     bool wants_write; /* asks before_write after the sleep */
     int write_result;
     bool is_planned;  /* saw plan_only */
@@ -151,7 +153,12 @@ static int play(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
     s->is_planned = c->call.plan_only;
     s->at_once++;
     s->max_at_once = CW_MAX(s->max_at_once, s->at_once);
+    s->kept = c->facts->zone_id == NULL ? NULL : "kept";
     int r = s->lock != NULL ? c->ops->lock(c->ops_arg, s->lock, err) : 0;
+    if (r == 0 && s->keeps) {
+        c->out->zone_id = "kept";
+        r = c->ops->keep(c->ops_arg, c->out, err);
+    }
     if (r == 0 && s->sleep_ms > 0)
         r = cw_sleep(cw_sooner(c->call.until, cw_in_ms(s->sleep_ms)));
     s->at_once--;

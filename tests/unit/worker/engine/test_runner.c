@@ -421,6 +421,30 @@ static void park_and_resume(struct cw_arena *mem)
     assert_null(ASK(mem, "HGET", cw_journal_key(mem, WS, "r1"), "c:beta"));
 }
 
+/* What a step wrote down before its end is told, and known to whoever goes on. */
+static void kept_before_the_end(struct cw_arena *mem)
+{
+    struct worker w1, w2;
+    begin(mem);
+    start_worker(&w1, "w1", 3000, 4);
+    scripts[0].keeps = true;
+    scripts[0].sleep_ms = 5000;
+    submit(&w1, "r1");
+    until_runs(0, 1);
+    struct cw_deadline until = cw_in_ms(5000);
+    while (count_type("waiting.v1", "written down") == 0 && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
+    cw_runner_revoke(w1.runner, "requests", 0, CW_EPARKED);
+    stop_worker(&w1);
+    scripts[0].sleep_ms = 0;
+    start_worker(&w2, "w2", 3000, 4);
+    submit(&w2, "r1");
+    stop_worker(&w2);
+    assert_true(has_verdict("r1", "succeeded"));
+    assert_string_equal(scripts[0].kept, "kept");
+    assert_string_equal(scripts[2].kept, "kept");
+}
+
 static void once_is_adopted(struct cw_arena *mem)
 {
     struct worker w1, w2;
@@ -691,7 +715,8 @@ static void machine_of_states(struct cw_arena *mem)
         X(refused_and_parked_is_undone_elsewhere) X(refused_and_never_begun) X(undo_without_clients_is_told) \
         X(every_class_has_a_remedy) X(sequence_of_what_never_ran) X(sequence_of_what_waits_again) X(sequence_of_a_refusal)  \
         X(rejected_when_nothing_changed) X(plan_mode_writes_nothing) X(cancel_while_running)        \
-            X(cancel_elsewhere) X(cancel_queued_and_unknown) X(park_and_resume) X(once_is_adopted)  \
+            X(cancel_elsewhere) X(cancel_queued_and_unknown) X(park_and_resume) X(kept_before_the_end)                         \
+                X(once_is_adopted)                                                                  \
                 X(lost_lock_stops_writes) X(redis_forgets_everything) X(redis_forgets_and_it_fails) \
                     X(lost_in_the_undo) X(in_order_of_arrival) X(lanes_and_slots)                   \
                         X(verdict_is_sent_until_acknowledged) X(crashes_end_as_bug)                 \
