@@ -136,7 +136,7 @@ const struct cw_cfg_row cw_settings_rows[] = {
     NUM("engine.undo-timeout", CW_CFG_DURATION, undo_timeout_ms, 1 * MIN, 1 * DAY, "90m",
         "Deadline of putting things back."),
     NUM("engine.drain-timeout", CW_CFG_DURATION, drain_timeout_ms, 1 * SEC, 10 * MIN, "8s",
-        "After SIGTERM, how long requests may take to be handed over."),
+        "After SIGTERM, how long everything may take: handing requests over, leaving the group, the last events."),
 
     STR("metrics.listen", NULL, metrics_listen, "127.0.0.1:9464",
         "Address of /metrics, /healthz and /readyz; empty = none."),

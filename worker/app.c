@@ -18,7 +18,8 @@
 #define REDIS_TIMEOUT_MS 2000
 #define PING_MEM_BYTES ((size_t)4096)
 #define KAFKA_CHECK_MS 8000
-#define KAFKA_FLUSH_MS 3000
+#define KAFKA_FLUSH_MS INT64_C(1000) /* kept of the drain's time */
+#define WATCHERS_MS 500
 #define FIBERS_OF_APP 64
 #define FILES_NEEDED 1024
 #define FILES_WANTED 20000
@@ -37,6 +38,7 @@ struct cw_app {
     int64_t last_turn_ms;
     bool has_token;
     bool is_draining;
+    struct cw_deadline drained; /* all stages of the drain end by then */
     void (*on_stopped)(void *arg, int exit_code);
     void *on_stopped_arg;
     void (*on_fatal)(void *arg);
@@ -270,7 +272,7 @@ void cw_app_free(struct cw_app *app)
     cw_loop_cancel_timer(app->timer);
     cw_engine_free(app->engine);
     cw_services_free(app->services);
-    cw_kafka_out_free(app->out, KAFKA_FLUSH_MS);
+    cw_kafka_out_free(app->out, app->is_draining ? CW_MIN(cw_left_ms(app->drained), KAFKA_FLUSH_MS) : 0);
     cw_redis_free(app->redis);
     free(app);
 }
@@ -368,13 +370,17 @@ int cw_app_start(struct cw_app *app, struct cw_err *err)
 
 static bool stop_watchers(struct cw_app *app)
 {
+    const struct cw_deadline until = cw_sooner(app->drained, cw_in_ms(WATCHERS_MS));
     bool all = true;
+    for (size_t i = 0; i < CW_ARRAY_LEN(app->watchers); i++) {
+        if (app->watchers[i] != NULL)
+            cw_fiber_cancel(app->watchers[i], CW_ECANCELED);
+    }
     for (size_t i = 0; i < CW_ARRAY_LEN(app->watchers); i++) {
         int result;
         if (app->watchers[i] == NULL)
             continue;
-        cw_fiber_cancel(app->watchers[i], CW_ECANCELED);
-        if (cw_fiber_join(app->watchers[i], cw_in_ms(1000), &result) == 0)
+        if (cw_fiber_join(app->watchers[i], until, &result) == 0)
             app->watchers[i] = NULL;
         else
             all = false;
@@ -389,7 +395,9 @@ static int drain(void *arg)
     size_t count = cw_engine_count(app->engine);
     cw_log(CW_INFO, "worker.draining", CW_F_INT("jobs", count));
     bool is_clean = stop_watchers(app);
-    is_clean = cw_engine_drain(app->engine, cw_in_ms(app->settings->drain_timeout_ms)) && is_clean;
+    const struct cw_deadline until = {app->drained.mono_ms -
+                                      CW_MIN(cw_left_ms(app->drained) / 4, KAFKA_FLUSH_MS)};
+    is_clean = cw_engine_drain(app->engine, until) && is_clean;
     cw_log(CW_INFO, "worker.drained", CW_F_INT("jobs", count), CW_F_INT("ms", cw_mono_ms() - began),
            CW_F_BOOL("clean", is_clean));
     app->on_stopped(app->on_stopped_arg, is_clean ? CW_EXIT_OK : CW_EXIT_HURRIED);
@@ -402,6 +410,7 @@ void cw_app_stop(struct cw_app *app, void (*fn)(void *arg, int exit_code), void 
     if (app->is_draining)
         return;
     app->is_draining = true;
+    app->drained = cw_in_ms(app->settings->drain_timeout_ms);
     app->on_stopped = fn;
     app->on_stopped_arg = arg;
     if (cw_fiber_spawn(cw_loop_sched(app->loop), "drain", drain, app, &fiber) < 0) {

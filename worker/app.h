@@ -25,7 +25,8 @@ int cw_app_new(struct cw_loop *loop, const struct cw_settings *settings, struct 
 /* Start-up checks (topics exist, limits of the system), then join the group. Blocks for a short time. Errors: -CW_ENOTFOUND (topics),
  * -CW_EINVAL. */
 int cw_app_start(struct cw_app *app, struct cw_err *err);
-/* Begin to drain; fn(arg, exit code) is called when it is over. Suspends: no. */
+/* Begin to drain; fn(arg, exit code) is called when it is over. Everything that follows, cw_app_free() included, shares the one deadline of
+ * engine.drain-timeout. Suspends: no. */
 void cw_app_stop(struct cw_app *app, void (*fn)(void *arg, int exit_code), void *arg);
 /* Called when the worker can't go on by itself (memory, Kafka failed for good): the owner stops it. */
 void cw_app_on_fatal(struct cw_app *app, void (*fn)(void *arg), void *arg);

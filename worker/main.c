@@ -1,10 +1,13 @@
 /* causeway-worker: takes requests from Kafka, gives Azure Databricks workspaces a private connection, proves it, and says so. */
 #include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/metrics.h"
 #include "worker/app.h"
+
+#define HURRY_MS 500 /* after the drain's deadline, for what has no deadline of its own */
 
 struct process {
     struct cw_settings settings;
@@ -50,6 +53,23 @@ static void on_stopped(void *arg, int exit_code)
     cw_loop_stop(p->loop);
 }
 
+/* Something blocks beyond the drain's deadline: whatever it is, the leases and the journal know the rest. */
+static void on_alarm(int signum)
+{
+    (void)signum;
+    write_text("{\"level\":\"warn\",\"event\":\"worker.hurried\",\"why\":\"the drain took too long\"}\n");
+    _exit(CW_EXIT_HURRIED);
+}
+
+static void begin_to_stop(struct process *p)
+{
+    p->is_stopping = true;
+    int64_t most_ms = p->settings.drain_timeout_ms + HURRY_MS;
+    const struct itimerval timer = {.it_value = {most_ms / 1000, most_ms % 1000 * 1000}};
+    (void)setitimer(ITIMER_REAL, &timer, NULL);
+    cw_app_stop(p->app, on_stopped, p);
+}
+
 static void on_signal(int signum, void *arg)
 {
     struct process *p = arg;
@@ -57,18 +77,15 @@ static void on_signal(int signum, void *arg)
         cw_log(CW_WARN, "worker.hurried", CW_F_INT("signal", signum));
         _exit(CW_EXIT_HURRIED);
     }
-    p->is_stopping = true;
-    cw_app_stop(p->app, on_stopped, p);
+    begin_to_stop(p);
 }
 
 static void on_fatal(void *arg)
 {
     struct process *p = arg;
     p->has_failed = true;
-    if (!p->is_stopping) {
-        p->is_stopping = true;
-        cw_app_stop(p->app, on_stopped, p);
-    }
+    if (!p->is_stopping)
+        begin_to_stop(p);
 }
 
 static int complain(const struct cw_err *err, int exit_code)
@@ -184,6 +201,7 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGALRM, on_alarm);
     if (cw_cfg_load(cw_settings_rows, cw_settings_row_count, &p.settings, &argc, argv, &err) < 0)
         return complain(&err, CW_EXIT_USAGE);
     code = run_settings(&p, argc, argv);

@@ -74,6 +74,40 @@ int cw_kafka_conf_start(struct cw_kafka_conf *take_conf, rd_kafka_type_t type, r
     return 0;
 }
 
+/* --- end ---------------------------------------------------------------------------------------------------------- */
+
+/* First member: libuv's request. */
+struct remains {
+    uv_work_t uv;
+    rd_kafka_t *rk;
+    int flags;
+};
+
+static void destroy_remains(uv_work_t *uv)
+{
+    const struct remains *remains = (const struct remains *)uv;
+    rd_kafka_destroy_flags(remains->rk, remains->flags);
+}
+
+static void free_remains(uv_work_t *uv, int status)
+{
+    (void)status;
+    free(uv);
+}
+
+void cw_kafka_destroy_beside(uv_loop_t *uv, rd_kafka_t *take_rk, int flags)
+{
+    struct remains *remains = take_rk != NULL ? calloc(1, sizeof *remains) : NULL;
+    if (remains == NULL) {
+        if (take_rk != NULL)
+            rd_kafka_destroy_flags(take_rk, flags);
+        return;
+    }
+    remains->rk = take_rk;
+    remains->flags = flags;
+    CW_BUG_ON(uv_queue_work(uv, &remains->uv, destroy_remains, free_remains) != 0);
+}
+
 /* --- errors ------------------------------------------------------------------------------------------------------- */
 
 int cw_kafka_code(rd_kafka_resp_err_t error)

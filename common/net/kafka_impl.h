@@ -26,6 +26,10 @@ void cw_kafka_conf_set_int(struct cw_kafka_conf *conf, const char *name, int64_t
 int cw_kafka_conf_start(struct cw_kafka_conf *take_conf, rd_kafka_type_t type, rd_kafka_t **ret_rk,
                         struct cw_err *err);
 
+/* Destroy a client, which may take seconds when a broker is silent, beside the loop; freeing the loop waits for it. Nothing may use it any
+ * more. NULL is fine. */
+void cw_kafka_destroy_beside(uv_loop_t *uv, rd_kafka_t *take_rk, int flags);
+
 /* Our code for librdkafka's. */
 int cw_kafka_code(rd_kafka_resp_err_t error);
 /* Fill err: code, remote_code (librdkafka's name), text "what: reason". Returns the negative code. */

@@ -14,7 +14,6 @@
 #define TICK_MS 1000
 #define MESSAGES_PER_TURN 256
 #define EVENTS_PER_TURN 64
-#define CLOSE_MS 5000
 #define POLL_SLICE_MS 50
 #define METADATA_BYTES_MAX 1000
 
@@ -267,6 +266,7 @@ int cw_kafka_in_new(struct cw_loop *loop, const struct cw_kafka_in_cfg *cfg,
     struct cw_kafka_in *in = calloc(1, sizeof *in);
     if (in == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for the Kafka consumer");
+    in->uv = cw_loop_uv(loop);
     in->ops = *ops;
     in->arg = arg;
     in->is_from_start = cfg->from_start_without_offset;
@@ -281,7 +281,7 @@ int cw_kafka_in_new(struct cw_loop *loop, const struct cw_kafka_in_cfg *cfg,
     if (r == 0)
         r = subscribe(in, cfg, err);
     if (r < 0) {
-        cw_kafka_in_free(in);
+        cw_kafka_in_free(in, 0);
         return r;
     }
     *ret_in = in;
@@ -291,9 +291,8 @@ int cw_kafka_in_new(struct cw_loop *loop, const struct cw_kafka_in_cfg *cfg,
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
 /* Commits from within revoked() are sent before the group is left: librdkafka waits for their answers. */
-static void close_group(struct cw_kafka_in *in)
+static void close_group(struct cw_kafka_in *in, struct cw_deadline until)
 {
-    struct cw_deadline until = cw_in_ms(CLOSE_MS);
     in->is_closing = true;
     cw_kafka_in_settle(in);
     rd_kafka_queue_t *closing = rd_kafka_queue_new(in->rk);
@@ -313,12 +312,12 @@ static void close_group(struct cw_kafka_in *in)
     rd_kafka_queue_destroy(closing);
 }
 
-void cw_kafka_in_free(struct cw_kafka_in *in)
+void cw_kafka_in_free(struct cw_kafka_in *in, int64_t leave_ms)
 {
     if (in == NULL)
         return;
     if (in->side != NULL) {
-        close_group(in);
+        close_group(in, cw_in_ms(leave_ms));
         cw_kafka_wake_off(in->queue);
         cw_kafka_wake_off(in->side);
         rd_kafka_queue_destroy(in->queue);
@@ -327,8 +326,7 @@ void cw_kafka_in_free(struct cw_kafka_in *in)
     cw_loop_cancel_timer(in->tick);
     cw_kafka_wake_free(in->wake);
     cw_uv_close_free(in->retry);
-    if (in->rk != NULL)
-        rd_kafka_destroy_flags(in->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    cw_kafka_destroy_beside(in->uv, in->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(in->group);
     free(in);
 }

@@ -51,9 +51,9 @@ struct cw_kafka_in_cfg {
 int cw_kafka_in_new(struct cw_loop *loop, const struct cw_kafka_in_cfg *cfg,
                     const struct cw_kafka_in_ops *ops, void *arg, struct cw_kafka_in **ret_in,
                     struct cw_err *err);
-/* Leave the group: revoked() is called for each partition before it returns. May block the loop for a short time (bounded
- * by 5 s); used at the end of a drain. */
-void cw_kafka_in_free(struct cw_kafka_in *in);
+/* Leave the group: revoked() is called for each partition before it returns. Blocks for at most leave_ms while the brokers do not answer;
+ * then the group learns by the session's timeout. NULL is fine. */
+void cw_kafka_in_free(struct cw_kafka_in *in, int64_t leave_ms);
 /* No more messages of this partition until resumed; a message already fetched is delivered after resuming. Idempotent. */
 int cw_kafka_in_pause(struct cw_kafka_in *in, const char *topic, int32_t partition);
 int cw_kafka_in_resume(struct cw_kafka_in *in, const char *topic, int32_t partition);

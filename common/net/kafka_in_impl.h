@@ -31,6 +31,7 @@ struct cw_kafka_part {
 };
 
 struct cw_kafka_in {
+    uv_loop_t *uv;
     rd_kafka_t *rk;
     struct cw_kafka_in_ops ops;
     void *arg;

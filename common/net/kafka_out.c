@@ -30,12 +30,6 @@ struct cw_kafka_out {
     bool is_broken; /* librdkafka reported a fatal error: this rk never sends again */
 };
 
-/* A client that is being destroyed, which may take a second. */
-struct remains {
-    uv_work_t uv;
-    rd_kafka_t *rk;
-};
-
 /* --- delivery reports --------------------------------------------------------------------------------------------- */
 
 static void finish(struct cw_kafka_out *out, const rd_kafka_message_t *message)
@@ -91,17 +85,6 @@ static void give_up_records(struct cw_kafka_out *out, int64_t wait_ms)
 
 /* --- replacing a broken client ------------------------------------------------------------------------------------ */
 
-static void destroy_remains(uv_work_t *uv)
-{
-    rd_kafka_destroy(((struct remains *)uv)->rk);
-}
-
-static void free_remains(uv_work_t *uv, int status)
-{
-    (void)status;
-    free(uv);
-}
-
 static void use(struct cw_kafka_out *out, rd_kafka_t *rk)
 {
     out->rk = rk;
@@ -112,19 +95,16 @@ static void use(struct cw_kafka_out *out, rd_kafka_t *rk)
 static void replace(struct cw_kafka_out *out)
 {
     char reason[128];
-    struct remains *remains = calloc(1, sizeof *remains);
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(rd_kafka_conf(out->rk));
-    rd_kafka_t *rk = remains != NULL ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason) : NULL;
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);
-        free(remains);
         return;
     }
     give_up_records(out, REPLACE_MS);
     cw_kafka_wake_off(out->queue);
     rd_kafka_queue_destroy(out->queue);
-    remains->rk = out->rk;
-    CW_BUG_ON(uv_queue_work(out->uv, &remains->uv, destroy_remains, free_remains) != 0);
+    cw_kafka_destroy_beside(out->uv, out->rk, 0);
     use(out, rk);
     out->is_broken = false;
 }
@@ -340,7 +320,6 @@ void cw_kafka_out_free(struct cw_kafka_out *out, int64_t flush_ms)
         rd_kafka_queue_destroy(out->queue);
     }
     cw_kafka_wake_free(out->wake);
-    if (out->rk != NULL)
-        rd_kafka_destroy(out->rk);
+    cw_kafka_destroy_beside(out->uv, out->rk, 0);
     free(out);
 }

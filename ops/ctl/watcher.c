@@ -4,6 +4,7 @@
 #include "common/fiber/wait.h"
 
 enum { TOPIC_PROGRESS, TOPIC_RESULTS, TOPIC_DEADLETTER, TOPIC__COUNT };
+#define LEAVE_MS 2000
 #define EVENT_BYTES_MAX (1024 * 1024)
 
 struct watcher {
@@ -263,7 +264,7 @@ void watcher_free(struct watcher *w)
 {
     if (w == NULL)
         return;
-    cw_kafka_in_free(w->in);
+    cw_kafka_in_free(w->in, LEAVE_MS);
     for (size_t i = 0; i < w->row_count; i++)
         row_free(w->rows[i]);
     free(w->rows);

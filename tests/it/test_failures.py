@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """What goes wrong in production: crashes, rebalances, duplicates, held locks, poison, restarts, cancels."""
 import json
+import os
+import signal
 import sys
 import time
+from pathlib import Path
 
 import stacklib
 from stacklib import Stack, event, say, side_by_side, until, workspace_id
@@ -265,6 +268,34 @@ def test_sigterm_drains_and_the_job_goes_on_elsewhere():
         s.add_worker("worker2")
         verdict = s.verdict(request["id"], 120)
         assert verdict["outcome"] == "succeeded", verdict
+        assert len(accepted_puts(s, "databricks/workspaces/")) == 1, "the workspace PUT was repeated"
+
+
+def has_ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_sigterm_ends_in_time_while_broker_and_redis_are_silent():
+    with Stack(state="demo.json", workers=1, scale=60) as s:
+        request = example("provision")
+        s.send(request, event("verify", "beside", "healthy-ws", options={"launchCluster": False}))
+        s.until_step(request["id"], "ensure_workspace", "waiting")
+        s.pause("broker")
+        s.pause("redis")
+        started = time.monotonic()
+        pid = s.pid("worker1")
+        os.kill(pid, signal.SIGTERM)
+        until("the worker's end", lambda: has_ended(pid), 30)
+        drained = time.monotonic() - started
+        s.go_on("broker")
+        s.go_on("redis")
+        say(f"SIGTERM to exit with a silent broker and Redis: {drained:.1f} s")
+        assert drained < 10, drained
+        s.add_worker("worker2")
+        assert s.verdict(request["id"], 120)["outcome"] == "succeeded"
         assert len(accepted_puts(s, "databricks/workspaces/")) == 1, "the workspace PUT was repeated"
 
 

@@ -4,6 +4,7 @@
 
 #define CANCEL_TIMEOUT_MS (INT64_C(2) * 60 * 60 * 1000)
 #define DRAIN_LOOK_MS 20
+#define LEAVE_MS 2000 /* brokers that are there answer far sooner */
 #define RENEWALS_AND_MORE 512
 
 struct cw_engine {
@@ -158,15 +159,16 @@ static bool is_idle(const struct cw_engine *e)
 
 bool cw_engine_drain(struct cw_engine *e, struct cw_deadline until)
 {
+    const struct cw_deadline parked = cw_sooner(until, cw_in_ms(cw_left_ms(until) / 4 * 3));
     cw_intake_stop(e->intake);
     cw_runner_park_all(e->runner);
-    while (!is_idle(e) && !cw_is_past(until)) {
+    while (!is_idle(e) && !cw_is_past(parked)) {
         if (cw_sleep(cw_in_ms(DRAIN_LOOK_MS)) < 0)
             break;
     }
     if (!is_idle(e))
         cw_log(CW_WARN, "drain.incomplete", CW_F_INT("jobs", cw_runner_count(e->runner)));
-    cw_intake_leave(e->intake);
+    cw_intake_leave(e->intake, cw_sooner(until, cw_in_ms(LEAVE_MS)));
     return is_idle(e);
 }
 

@@ -49,8 +49,8 @@ int cw_engine_new(const struct cw_engine_cfg *cfg, struct cw_engine **ret_engine
 void cw_engine_free(struct cw_engine *e);
 /* Join the group: requests come from now on. */
 int cw_engine_join(struct cw_engine *e, const struct cw_kafka_in_cfg *kafka, struct cw_err *err);
-/* Stop taking records; park every job; leave the group. What is not handed over at the deadline is left to its lease. False: something was
- * left, and cw_engine_free() must not be called. Suspends: yes. */
+/* Stop taking records; park every job; leave the group, all before the deadline, of which leaving keeps a quarter. What is not handed over
+ * by then is left to its journal and its lease. False: something was left, and cw_engine_free() must not be called. Suspends: yes. */
 bool cw_engine_drain(struct cw_engine *e, struct cw_deadline until);
 size_t cw_engine_count(const struct cw_engine *e);
 bool cw_engine_is_assigned(const struct cw_engine *e);

@@ -401,12 +401,12 @@ void cw_intake_stop(struct cw_intake *in)
         for_each_partition(in, pause_if_full);
 }
 
-void cw_intake_leave(struct cw_intake *in)
+void cw_intake_leave(struct cw_intake *in, struct cw_deadline until)
 {
     if (in->kafka == NULL)
         return;
     in->is_stopped = true;
-    cw_kafka_in_free(in->kafka);
+    cw_kafka_in_free(in->kafka, cw_left_ms(until));
     in->kafka = NULL;
 }
 

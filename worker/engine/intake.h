@@ -30,8 +30,8 @@ void cw_intake_free(struct cw_intake *in);
 int cw_intake_join(struct cw_intake *in, const struct cw_kafka_in_cfg *kafka, struct cw_err *err);
 /* Take no more records; what is in flight is the runner's. */
 void cw_intake_stop(struct cw_intake *in);
-/* Commit what is done and leave the group. Blocks for a short time. */
-void cw_intake_leave(struct cw_intake *in);
+/* Commit what is done and leave the group. Blocks, at most until then. */
+void cw_intake_leave(struct cw_intake *in, struct cw_deadline until);
 /* To be called by the runner. */
 void cw_intake_origin_done(struct cw_intake *in, const struct cw_origin *origin);
 void cw_intake_room(struct cw_intake *in);

@@ -116,7 +116,7 @@ static void on_error(void *arg, const struct cw_err *err, bool is_fatal)
 /* The callbacks still use s->in while it is freed. */
 static void stop(struct seen *s)
 {
-    cw_kafka_in_free(s->in);
+    cw_kafka_in_free(s->in, 5000);
     s->in = NULL;
 }
 

@@ -347,6 +347,26 @@ static void broker_away_for_a_while(struct cw_arena *mem)
     stop_engine(e);
 }
 
+/* One deadline for all stages of the drain, whoever does not answer. */
+static void drain_ends_in_time_without_a_broker(struct cw_arena *mem)
+{
+    begin();
+    struct cw_engine *e = start_engine("away", 8, 1000);
+    stuck_id = "held";
+    request(mem, "held", 1);
+    struct cw_deadline until = cw_in_ms(10000);
+    while (at_once == 0 && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(5)), 0);
+    rd_kafka_mock_broker_set_down(cluster, -1);
+    int64_t before = cw_mono_ms();
+    assert_true(cw_engine_drain(e, cw_in_ms(2000)));
+    int64_t took_ms = cw_mono_ms() - before;
+    rd_kafka_mock_broker_set_up(cluster, -1);
+    if (took_ms > 3000)
+        fail_msg("the drain took %lld ms", (long long)took_ms);
+    cw_engine_free(e);
+}
+
 /* What a former owner committed, as a client of its own. */
 static void commit_by_hand(const char *group, int64_t offset, const char *metadata)
 {
@@ -423,7 +443,7 @@ static void limits_that_contradict(struct cw_arena *mem)
 #define LIST(X)                                                                        \
     X(good_bad_and_ugly)                                                               \
     X(stuck_head_does_not_repeat_the_rest) X(back_pressure) X(broker_away_for_a_while) \
-        X(recreated_topic_loses_nothing) X(limits_that_contradict)
+        X(recreated_topic_loses_nothing) X(drain_ends_in_time_without_a_broker) X(limits_that_contradict)
 /* clang-format on */
 
 #define X(fn)                           \
