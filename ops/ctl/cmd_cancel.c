@@ -103,7 +103,8 @@ const struct ctl_command ctl_cmd_cancel = {
     .summary = "end a request at its next safe point, undoing what must be undone",
     .help =
         "Compute that the request has stopped is started again before its verdict (outcome \"cancelled\") comes. The cancel\n"
-        "request has a verdict of its own: succeeded, or rejected when there is nothing left to cancel.\n\n"
+        "request has a verdict of its own: succeeded, failed when not all of it could be put back, or\n"
+        "rejected when there is nothing left to cancel.\n\n"
         "  --workspace ID    the workspace's Azure resource id, as in the request\n"
         "  --reason TEXT     kept in the verdict\n"
         "  --id ID           id of the cancel request itself (default: a new one)\n"

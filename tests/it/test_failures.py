@@ -248,10 +248,17 @@ def test_cancel_in_each_step():
             assert states == {"etl": "RUNNING", "ad-hoc": "RUNNING", "old": "TERMINATED"}, (name, states)
 
 
-def test_cancel_of_nothing_is_rejected():
+def test_a_cancel_may_come_before_its_request():
     with Stack(state="demo.json") as s:
-        s.send(event("cancel", "cancel-nothing", "healthy-ws", requestId="never-heard-of"))
-        verdict = s.verdict("cancel-nothing")
+        s.send(event("cancel", "early", "healthy-ws", requestId="comes-later"))
+        verdict = s.verdict("early")
+        assert verdict["outcome"] == "succeeded" and "comes-later" in verdict["summary"], verdict
+        s.send(event("verify", "comes-later", "healthy-ws"), topic="causeway.requests.bulk")
+        verdict = s.verdict("comes-later")
+        assert verdict["outcome"] == "cancelled" and verdict["changes"] == 0, verdict
+        assert s.writes() == []
+        s.send(event("cancel", "too-late", "healthy-ws", requestId="early"))
+        verdict = s.verdict("too-late")
         assert verdict["outcome"] == "rejected" and verdict["error"]["remedy"], verdict
 
 

@@ -133,6 +133,7 @@ int cw_job_reset_run(struct cw_job *job)
     job->facts = (struct cw_facts){0};
     job->failure = (struct cw_failure_record){0};
     job->has_failure = job->is_failure_stored = false;
+    job->note = NULL;
     job->undo_failure = (struct cw_failure_record){0};
     job->has_undo_failure = false;
     job->left_over = NULL;

@@ -158,6 +158,7 @@ struct cw_job {
     bool is_parking;
     int park_reason; /* CW_EPARKED or CW_ELOST */
     char *cancel;    /* reason, malloc'ed; NULL = nobody asked */
+    bool is_waiting; /* CANCEL: it has asked, and waits for its target's end */
     bool must_run;   /* it has been run before, here or elsewhere, so it can't be settled without the lock */
     int pause_count; /* AGAIN so far in a row */
 
@@ -179,6 +180,7 @@ struct cw_job {
     struct cw_failure_record failure;
     bool has_failure;
     bool is_failure_stored;
+    const char *note; /* CANCEL: the summary of a good end, in run_mem; NULL = the usual */
     struct cw_failure_record undo_failure; /* the first undo that failed; its message is about all of them */
     bool has_undo_failure;
     const char **left_over; /* in run_mem */

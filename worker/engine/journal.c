@@ -17,7 +17,7 @@ static const struct cw_redis_script accept_script = {
         "local takes = redis.call('HINCRBY', KEYS[1], 'takes', 1)\n"
         "redis.call('SETNX', KEYS[2], ARGV[4])\n"
         "return {redis.call('GET', KEYS[2]), takes,\n"
-        "  unpack(redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published'))}\n",
+        "  unpack(redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published', 'cancel'))}\n",
 };
 
 static const struct cw_redis_script claim_script = {
@@ -81,13 +81,18 @@ static const struct cw_redis_script published_script = {
         "return redis.call('PEXPIRE', KEYS[1], ARGV[1])\n",
 };
 
+/* The flag stands before the request is known, too: whoever takes or claims it finds it. */
 static const struct cw_redis_script cancel_script = {
     .name = "journal.cancel",
-    .lua = "if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end\n"
-           "local cur = redis.call('HMGET', KEYS[1], 'outcome', 'fail')\n"
+    .lua = "local cur = redis.call('HMGET', KEYS[1], 'outcome', 'fail', 'accepted', 'claims', 'kind')\n"
            "if cur[1] then return {2, cur[1], cur[2]} end\n"
-           "if ARGV[1] then redis.call('HSETNX', KEYS[1], 'cancel', ARGV[1]) end\n"
-           "return {1}\n",
+           "if cur[5] == 'cancel' then return {4} end\n"
+           "if ARGV[1] then\n"
+           "  redis.call('HSETNX', KEYS[1], 'cancel', ARGV[1])\n"
+           "  if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
+           "end\n"
+           "if not cur[3] then return {0} end\n"
+           "return {cur[4] and 1 or 3}\n",
 };
 
 char *cw_journal_key(struct cw_arena *mem, const char *workspace_key, const char *request_id)
@@ -168,7 +173,7 @@ int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, con
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
         return r;
-    if (!is_list(&reply, 7))
+    if (!is_list(&reply, 8))
         return unintelligible(&ask, err);
     const struct cw_redis_reply *it = reply.items + 2;
     struct cw_journal_peek peek = {
@@ -177,6 +182,7 @@ int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, con
         .accepted_wall_ms = number_of(it[0].str),
         .has_verdict = it[1].type == CW_REDIS_STR,
         .is_published = it[4].type == CW_REDIS_STR,
+        .cancel = it[5].type == CW_REDIS_STR ? it[5].str.p : NULL,
     };
     if (peek.has_verdict)
         r = read_verdict(it[3].str, it[1].str, it[2].str, mem, &peek.verdict, err);
@@ -425,8 +431,9 @@ int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const cha
                       struct cw_deadline until, struct cw_arena *mem, struct cw_target_look *ret_target,
                       struct cw_err *err)
 {
-    const struct cw_str args[] = {cw_str_of(reason)};
-    const struct ask ask = {&cancel_script, {job_key, NULL}, 1, args, reason == NULL ? 0 : 1};
+    char ttl[24];
+    const struct cw_str args[] = {cw_str_of(reason), number(CW_MIN(j->retention_ms, CW_TOMBSTONE_MS), ttl)};
+    const struct ask ask = {&cancel_script, {job_key, NULL}, 1, args, reason == NULL ? 0 : 2};
     struct cw_redis_reply reply;
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)

@@ -37,6 +37,7 @@ struct cw_journal_peek {
     bool has_verdict;
     struct cw_verdict verdict; /* in mem, without key */
     bool is_published;
+    const char *cancel; /* reason, in mem; NULL = nobody asked */
 };
 
 /* The request was taken from Kafka (here or before): remember when, and see what is known. Not fenced: it counts the times, and changes
@@ -116,7 +117,15 @@ int cw_journal_replace(const struct cw_journal *j, const char *job_key, const st
 int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,
                          struct cw_err *err);
 
-enum cw_target_state { CW_TARGET_UNKNOWN = 0, CW_TARGET_ACTIVE, CW_TARGET_ENDED };
+enum cw_target_state {
+    CW_TARGET_UNKNOWN =
+        0, /* not taken from Kafka yet, or never sent: the flag waits for it, at most CW_TOMBSTONE_MS */
+    CW_TARGET_ACTIVE, /* claimed */
+    CW_TARGET_ENDED,
+    CW_TARGET_QUEUED, /* taken, and never claimed: who claims it finds the flag before the first step */
+    CW_TARGET_CANCEL, /* a cancel itself: left alone */
+};
+#define CW_TOMBSTONE_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 /* Strings in mem. */
 struct cw_target_look {
     enum cw_target_state state;

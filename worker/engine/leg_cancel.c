@@ -1,16 +1,19 @@
-/* A cancel request: a flag in the target's journal, a word to its fiber if it runs here, and an answer when it has ended. */
+/* A cancel request: a flag in the target's journal, a word to its fiber if it runs here, and an answer: when the target has ended, or, if
+ * nobody has begun it, at once. */
 #include "worker/engine/legs.h"
 #include "worker/engine/runner.h"
 
 #define LOOK_FIRST_MS 100
 #define LOOK_MOST_MS 2000
-#define UNKNOWN_GRACE_MS 3000 /* a target that was just taken from Kafka here */
+#define UNKNOWN_GRACE_MS 3000 /* for a holder to write again what Redis forgot */
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct wanted {
     const char *key;
     const char *reason;
     struct cw_target_look now;
     bool was_active;
+    struct cw_deadline grace;
 };
 
 static int refuse(struct cw_job *job, const char *remedy, struct cw_err *why)
@@ -20,12 +23,31 @@ static int refuse(struct cw_job *job, const char *remedy, struct cw_err *why)
     return 0;
 }
 
-static int refuse_unknown(struct cw_job *job)
+static int refuse_cancel(struct cw_job *job)
 {
     struct cw_err why = {0};
-    (void)cw_err_set(&why, CW_EREJECTED, "no request %s is known for this workspace",
+    (void)cw_err_set(&why, CW_EREJECTED, "request %s is a cancel, which can't be cancelled",
                      job->req.cancel->request_id);
-    return refuse(job, "give the id of the request's event and the workspace that it names", &why);
+    return refuse(job, "send the request that it ended again, with a new id", &why);
+}
+
+/* The flag is set, and whoever has the target or gets it acts on it: nothing is to be waited for here. */
+static int promise(struct cw_job *job, const struct wanted *t)
+{
+    const char *id = job->req.cancel->request_id;
+    if (t->was_active)
+        job->note =
+            cw_arena_printf(job->run_mem, "request %s was asked to end: its own verdict will follow", id);
+    else if (t->now.state == CW_TARGET_QUEUED)
+        job->note =
+            cw_arena_printf(job->run_mem, "request %s had not begun, and ends cancelled without changes", id);
+    else
+        job->note = cw_arena_printf(
+            job->run_mem,
+            "no request %s is known for this workspace yet: if it comes within %d days, it ends "
+            "cancelled without changes",
+            id, (int)(CW_TOMBSTONE_MS / DAY_MS));
+    return job->note == NULL ? -CW_ENOMEM : 0;
 }
 
 /* Its failure record is older than its undo: it says whether a cancel ended it. */
@@ -84,10 +106,23 @@ static void say_waiting(struct cw_job *job, int64_t since, int64_t pause_ms)
     cw_say_waiting(job, &waiting);
 }
 
+/* Does anybody run it, so that there is an end to wait for? */
+static bool must_wait(struct cw_job *job, struct wanted *t)
+{
+    bool is_here = cw_runner_cancel(job->parts->runner, t->key, t->reason);
+    bool is_active = t->now.state == CW_TARGET_ACTIVE;
+    t->was_active = t->was_active || is_active;
+    if (is_active)
+        t->grace = cw_in_ms(UNKNOWN_GRACE_MS);
+    bool is_forgotten = t->was_active && !is_active; /* by Redis: its holder writes again */
+    return (is_here || is_active || (is_forgotten && !cw_is_past(t->grace))) &&
+           cw_runner_may_wait(job->parts->runner, job);
+}
+
 /* Ask, then look until it has ended. 0 = the job's failure says how it went. */
 static int stop_target(struct cw_job *job, struct wanted *t, struct cw_err *err)
 {
-    struct cw_deadline until = cw_in_ms(job->parts->cancel_timeout_ms), grace = cw_in_ms(UNKNOWN_GRACE_MS);
+    struct cw_deadline until = cw_in_ms(job->parts->cancel_timeout_ms);
     int64_t since = cw_wall_ms();
     for (int64_t pause_ms = LOOK_FIRST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)LOOK_MOST_MS)) {
         int r =
@@ -96,12 +131,10 @@ static int stop_target(struct cw_job *job, struct wanted *t, struct cw_err *err)
             return r;
         if (t->now.state == CW_TARGET_ENDED)
             return conclude(job, t);
-        bool is_here = cw_runner_cancel(job->parts->runner, t->key, t->reason);
-        t->was_active = t->was_active || t->now.state == CW_TARGET_ACTIVE;
-        if (t->now.state == CW_TARGET_UNKNOWN && !is_here && (!t->was_active || cw_is_past(grace)))
-            return refuse_unknown(job);
-        if (t->now.state == CW_TARGET_ACTIVE)
-            grace = cw_in_ms(UNKNOWN_GRACE_MS);
+        if (t->now.state == CW_TARGET_CANCEL)
+            return refuse_cancel(job);
+        if (!must_wait(job, t))
+            return promise(job, t);
         if (cw_is_past(until))
             return too_late(job);
         say_waiting(job, since, pause_ms);
@@ -145,6 +178,6 @@ enum cw_next cw_leg_cancel(struct cw_job *job)
     };
     if (t.key == NULL)
         return CW_NEXT_AGAIN;
-    r = cw_z_eq(t.key, job->job_key) ? refuse_unknown(job) : stop_target(job, &t, &err);
+    r = stop_target(job, &t, &err);
     return r < 0 ? CW_NEXT_AGAIN : answer(job, &err);
 }

@@ -3,7 +3,7 @@
 #include "worker/engine/legs.h"
 
 #define TICK_MS 1000
-#define CANCELS_FACTOR 4 /* cancels that wait for their targets, times light_max */
+#define CANCELS_FACTOR 4 /* cancels that ask, and such that wait for their targets, times light_max */
 
 struct cw_line {
     struct cw_job *head;
@@ -28,7 +28,8 @@ struct cw_runner {
     size_t used[CW_LANE__COUNT];
     size_t queued[CW_LANE__COUNT]; /* PLAN jobs without a slot */
     size_t light_used;
-    size_t cancels;
+    size_t cancels; /* that have not asked yet: Redis is slow or away */
+    size_t waits;   /* that wait for their targets */
     struct cw_timer *timer;
     bool is_parking; /* a revocation is being worked through */
     bool is_draining;
@@ -240,7 +241,7 @@ static void remove_job(struct cw_runner *r, struct cw_job *job)
     if (job->kind == CW_JOB_PLAN)
         r->queued[job->lane]--;
     if (job->kind == CW_JOB_CANCEL)
-        r->cancels--;
+        *(job->is_waiting ? &r->waits : &r->cancels) -= 1;
     cw_table_remove(&r->jobs, &job->node);
 }
 
@@ -570,6 +571,19 @@ bool cw_runner_cancel(struct cw_runner *r, const char *job_key, const char *reas
         line_remove(job);
         start_light(r, job, cw_leg_settle);
     }
+    return true;
+}
+
+bool cw_runner_may_wait(struct cw_runner *r, struct cw_job *job)
+{
+    if (job->is_waiting)
+        return true;
+    if (r->waits >= r->cfg.light_max * CANCELS_FACTOR)
+        return false;
+    job->is_waiting = true;
+    r->cancels--;
+    r->waits++;
+    r->cfg.room(r->cfg.arg);
     return true;
 }
 

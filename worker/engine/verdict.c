@@ -116,7 +116,7 @@ static const char *summary_of(struct cw_job *job, const struct cw_result_v1 *res
     switch ((enum cw_outcome)result->outcome) {
     case CW_OUTCOME_SUCCEEDED:
         if (job->kind == CW_JOB_CANCEL)
-            return "the request was cancelled";
+            return job->note != NULL ? job->note : "the request was cancelled";
         return cw_arena_printf(mem, "%s succeeded with %lld change%s", kind, (long long)result->changes,
                                result->changes == 1 ? "" : "s");
     case CW_OUTCOME_PLANNED:

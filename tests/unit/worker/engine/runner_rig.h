@@ -1,6 +1,6 @@
 /* tests/unit/worker/engine/runner_rig.h: two workers' runners in one process, on a real Redis, with a table of fake steps.
  *
- * Included once, by test_runner.c.  Suspends: as said.  Thread: loop. */
+ * Each test program includes it once.  Suspends: as said.  Thread: loop. */
 #ifndef CW_TESTS_UNIT_WORKER_ENGINE_RUNNER_RIG_H
 #define CW_TESTS_UNIT_WORKER_ENGINE_RUNNER_RIG_H
 
@@ -94,7 +94,7 @@ static void forget_events(void)
     value_bytes_max = sends = 0;
 }
 
-static size_t count_type(const char *type, const char *part)
+UNUSED static size_t count_type(const char *type, const char *part)
 {
     size_t n = 0;
     for (size_t i = 0; i < event_count; i++)
@@ -102,7 +102,7 @@ static size_t count_type(const char *type, const char *part)
     return n;
 }
 
-static const struct event *find_type(const char *type, const char *part)
+UNUSED static const struct event *find_type(const char *type, const char *part)
 {
     for (size_t i = 0; i < event_count; i++) {
         if (cw_z_ends(events[i].type, type) && (part == NULL || strstr(events[i].body, part) != NULL))
@@ -111,7 +111,7 @@ static const struct event *find_type(const char *type, const char *part)
     return NULL;
 }
 
-static bool has_verdict(const char *request, const char *outcome)
+UNUSED static bool has_verdict(const char *request, const char *outcome)
 {
     char id[64], out[64];
     (void)snprintf(id, sizeof id, "\"requestId\":\"%s\"", request);
@@ -328,7 +328,7 @@ static void start_worker(struct worker *w, const char *name, int64_t lease_ms, s
     w->parts.runner = w->runner;
 }
 
-static void wait_idle(struct worker *w)
+UNUSED static void wait_idle(struct worker *w)
 {
     struct cw_deadline until = cw_in_ms(15000);
     while ((cw_runner_count(w->runner) > 0 || !cw_locks_is_idle(w->parts.locks)) && !cw_is_past(until))
@@ -375,14 +375,14 @@ static struct cw_job *job_for(struct worker *w, const char *id, const char *work
     return job;
 }
 
-static void submit_on(struct worker *w, const char *id, const char *workspace, enum cw_mode mode,
-                      enum cw_lane lane, const char *target)
+UNUSED static void submit_on(struct worker *w, const char *id, const char *workspace, enum cw_mode mode,
+                             enum cw_lane lane, const char *target)
 {
     assert_int_equal(cw_runner_take(w->runner, job_for(w, id, workspace, mode, lane, target)), 0);
 }
 
 /* As a version of the worker does that can't read the request. */
-static void submit_refused(struct worker *w, const char *id)
+UNUSED static void submit_refused(struct worker *w, const char *id)
 {
     struct cw_job *job = job_for(w, id, WS, CW_MODE_APPLY, CW_LANE_INTERACTIVE, NULL);
     job->kind = CW_JOB_REFUSE;
@@ -390,7 +390,7 @@ static void submit_refused(struct worker *w, const char *id)
     assert_int_equal(cw_runner_take(w->runner, job), 0);
 }
 
-static void submit(struct worker *w, const char *id)
+UNUSED static void submit(struct worker *w, const char *id)
 {
     submit_on(w, id, WS, CW_MODE_APPLY, CW_LANE_INTERACTIVE, NULL);
 }
@@ -403,7 +403,7 @@ static void begin(struct cw_arena *mem)
     refuse_clients = false;
 }
 
-static void until_runs(int script, int runs)
+UNUSED static void until_runs(int script, int runs)
 {
     struct cw_deadline until = cw_in_ms(5000);
     while (scripts[script].runs < runs && !cw_is_past(until))
@@ -412,7 +412,7 @@ static void until_runs(int script, int runs)
 }
 
 /* A first worker begins r1 and hands it over in the middle of beta. */
-static void begin_and_park(struct cw_arena *mem)
+UNUSED static void begin_and_park(struct cw_arena *mem)
 {
     struct worker w;
     begin(mem);
@@ -425,6 +425,39 @@ static void begin_and_park(struct cw_arena *mem)
     scripts[1].sleep_ms = 0;
 }
 
+UNUSED static void until_waiting(const char *part)
+{
+    struct cw_deadline until = cw_in_ms(5000);
+    while (find_type("waiting.v1", part) == NULL && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
+    assert_non_null(find_type("waiting.v1", part));
+}
+
+UNUSED static void until_verdict(const char *id, const char *outcome)
+{
+    struct cw_deadline until = cw_in_ms(5000);
+    while (!has_verdict(id, outcome) && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
+    assert_true(has_verdict(id, outcome));
+}
+
 /* ---- tests ------------------------------------------------------------------------------------------------------------ */
+
+/* The program: each of the list on a fiber of its own. */
+#define CW_RUNNER_TEST(fn)              \
+    static void test_##fn(void **state) \
+    {                                   \
+        (void)state;                    \
+        on_fiber(fn);                   \
+        forget_events();                \
+    }
+#define CW_RUNNER_ROW(fn) cmocka_unit_test(test_##fn),
+#define CW_RUNNER_TESTS(LIST)                                            \
+    LIST(CW_RUNNER_TEST)                                                 \
+    int main(void)                                                       \
+    {                                                                    \
+        const struct CMUnitTest tests[] = {LIST(CW_RUNNER_ROW)};         \
+        return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down); \
+    }
 
 #endif

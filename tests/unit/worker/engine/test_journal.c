@@ -182,8 +182,13 @@ static void cancel_flag(struct cw_arena *mem)
     fresh(mem);
     assert_int_equal(cw_journal_cancel(&journal, job_key, "why", cw_in_ms(2000), mem, &target, &err), 0);
     assert_int_equal(target.state, CW_TARGET_UNKNOWN);
+    assert_string_not_equal(ASK(mem, "PTTL", job_key), "-1"); /* a tombstone ends by itself */
     assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
                      0);
+    assert_string_equal(peek.cancel, "why"); /* it waited for the request */
+    (void)ASK(mem, "HDEL", job_key, "cancel");
+    assert_int_equal(cw_journal_cancel(&journal, job_key, NULL, cw_in_ms(2000), mem, &target, &err), 0);
+    assert_int_equal(target.state, CW_TARGET_QUEUED);
     hold(mem, value_a);
     assert_int_equal(claim(mem, value_a, NULL, &log), 0);
     assert_int_equal(set(value_a, "x", "1", &is_cancelled), 0);
