@@ -156,8 +156,9 @@ int cw_kafka_in_new(struct cw_loop *loop, const struct cw_kafka_in_cfg *cfg,
 }
 
 /* A member that was expelled may not know it yet: what it has is lost, not given back. The memory stays: the group may name it. */
-void cw_kafka_in_free(struct cw_kafka_in *in)
+void cw_kafka_in_free(struct cw_kafka_in *in, int64_t leave_ms)
 {
+    (void)leave_ms;
     if (in == NULL)
         return;
     bool is_known = in->is_member && !kafka_is_down();
