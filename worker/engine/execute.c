@@ -3,7 +3,11 @@
 #include "worker/engine/retry.h"
 
 #define NAME_BYTES 128
+#define FIELD_BYTES (NAME_BYTES + 4)
+#define OPEN_BYTES (NAME_BYTES + 512)
 #define KEY_NAME_BYTES 2048
+#define RESUME_LEAST_MS \
+    120000 /* for a step that is gone on with when its time is used up: to look what became of it */
 
 /* One step while it is being run. */
 struct execution {
@@ -11,12 +15,13 @@ struct execution {
     struct cw_job_step *step;
     bool is_undo;
     char name[NAME_BYTES]; /* in the journal: "<step>" or "undo:<step>" */
-    char field[NAME_BYTES + 4];
+    char field[FIELD_BYTES];
     char key[CW_UUID_BYTES];
     struct cw_deadline until;
     int64_t began_mono_ms;
-    int charged;
-    int free;
+    int tries;            /* attempts of this run that have ended */
+    int charged;          /* failed attempts that count, of all runs */
+    int free;             /* of this run */
     int64_t begun_before; /* attempts of former runs */
     struct cw_facts *out; /* of the attempt that succeeded, in step_mem */
 };
@@ -46,15 +51,27 @@ static int write_change(struct execution *x, const struct cw_change *change, str
     return r;
 }
 
+/* What dies from now on died in it. */
+static const char *open_of(const struct execution *x, const char *name, char out[OPEN_BYTES])
+{
+    (void)snprintf(out, OPEN_BYTES, "%s|%s", name, cw_lease_value(x->job->lease));
+    return out;
+}
+
 static int write_begin(struct execution *x, struct cw_err *err)
 {
-    char count[24], open[NAME_BYTES + 512];
-    int64_t attempt = x->begun_before + x->charged + x->free + 1;
-    (void)snprintf(count, sizeof count, "%lld", (long long)attempt);
-    (void)snprintf(open, sizeof open, "%s|%s", x->name, cw_lease_value(x->job->lease));
+    char begun[24], charged[24], since[24], open[OPEN_BYTES], f[FIELD_BYTES], t[FIELD_BYTES];
+    (void)snprintf(begun, sizeof begun, "%lld", (long long)(x->begun_before + x->tries + 1));
+    (void)snprintf(charged, sizeof charged, "%d", x->charged);
+    (void)snprintf(since, sizeof since, "%lld", (long long)x->step->begun_wall_ms);
+    (void)snprintf(f, sizeof f, "f:%s", x->name);
+    (void)snprintf(t, sizeof t, "t:%s", x->name);
     const struct cw_change change = {
-        .set = {{field_of(x, "b", x->name), count}, {"open", open}},
-        .set_count = 2,
+        .set = {{field_of(x, "b", x->name), begun},
+                {"open", open_of(x, x->name, open)},
+                {f, charged},
+                {t, since}},
+        .set_count = x->is_undo ? 2 : 4,
     };
     return write_change(x, &change, err);
 }
@@ -67,18 +84,19 @@ static int write_done(struct execution *x, struct cw_err *err)
     const char *text = cw_step_record_print(&x->step->record, mem);
     if (text == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for a step's record");
+    char open[OPEN_BYTES];
     const struct cw_change change = {
-        .set = {{field_of(x, x->is_undo ? "u" : "d", x->step->def->name), text}},
-        .set_count = 1,
-        .del = {"open"},
-        .del_count = 1,
+        .set = {{field_of(x, x->is_undo ? "u" : "d", x->step->def->name), text},
+                {"open", open_of(x, CW_LOG_BETWEEN, open)}},
+        .set_count = 2,
     };
     return write_change(x, &change, err);
 }
 
 static int write_closed(struct execution *x, struct cw_err *err)
 {
-    const struct cw_change change = {.del = {"open"}, .del_count = 1};
+    char open[OPEN_BYTES];
+    const struct cw_change change = {.set = {{"open", open_of(x, CW_LOG_BETWEEN, open)}}, .set_count = 1};
     return write_change(x, &change, err);
 }
 
@@ -95,7 +113,7 @@ static int call_step(struct execution *x, struct cw_step_ctx *c, struct cw_err *
     const struct cw_step *def = x->step->def;
     if (x->is_undo)
         return def->undo(c, err);
-    bool was_begun = x->begun_before + x->charged + x->free > 0;
+    bool was_begun = x->begun_before + x->tries > 0;
     if (def->kind == CW_STEP_ONCE && was_begun && def->probe != NULL) {
         bool happened = false;
         int r = def->probe(c, &happened, err);
@@ -188,6 +206,7 @@ static int pause_before_next(struct execution *x, const struct cw_retry_plan *pl
 static int judge(struct execution *x, int r, struct cw_err *err)
 {
     r = settle_error(r, err);
+    x->tries++;
     if (is_cancelled_or_lost(r) || err->class == CW_CLASS_LOST)
         return r;
     *(cw_retry_is_charged(err->class) ? &x->charged : &x->free) += 1;
@@ -215,7 +234,7 @@ static int run_attempts(struct execution *x, bool *ret_is_step, struct cw_err *e
             return r;
         if (job->cancel != NULL && !x->is_undo)
             return cw_err_set(err, CW_ECANCELED, "cancelled: %s", job->cancel);
-        job->attempt = (int)(x->charged + x->free) + 1;
+        job->attempt = (int)(x->begun_before + x->tries + 1);
         job->log_ctx.attempt = job->attempt;
         cw_say_started(job);
         *ret_is_step = true;
@@ -240,12 +259,13 @@ static void begin_execution(struct execution *x, struct cw_job *job, size_t inde
     int n = snprintf(name, sizeof name, "step:%s:%s", job->job_key, step->def->name);
     cw_uuid5(name, CW_MIN((size_t)n, sizeof name - 1), x->key);
     x->begun_before = is_undo ? 0 : step->begun;
+    x->charged = is_undo ? 0 : (int)step->charged;
     job->step = step;
     job->step_name = step->def->name;
     job->step_number = index + 1;
-    job->attempt = 1;
+    job->attempt = (int)x->begun_before + 1;
     job->log_ctx.step = step->def->name;
-    job->log_ctx.attempt = 1;
+    job->log_ctx.attempt = job->attempt;
 }
 
 static void end_execution(struct execution *x)
@@ -263,8 +283,8 @@ static void close_record(struct execution *x, enum cw_step_outcome outcome)
 {
     struct cw_step_record *rec = &x->step->record;
     rec->outcome = (int)outcome;
-    if (outcome != CW_STEP_OUTCOME_SKIPPED)
-        rec->attempts = x->begun_before + x->charged + x->free + (outcome == CW_STEP_OUTCOME_FAILED ? 0 : 1);
+    if (outcome != CW_STEP_OUTCOME_SKIPPED && !x->is_undo)
+        rec->attempts = x->begun_before + x->tries + (outcome == CW_STEP_OUTCOME_FAILED ? 0 : 1);
     rec->duration_ms += cw_mono_ms() - x->began_mono_ms;
 }
 
@@ -326,7 +346,9 @@ static void fail(struct execution *x, const struct cw_err *err)
 static int execute(struct execution *x, bool *ret_is_step, struct cw_err *err)
 {
     int r = run_attempts(x, ret_is_step, err);
-    x->step->begun = x->begun_before + x->charged + x->free + 1;
+    x->step->begun = x->begun_before + x->tries + (r < 0 ? 0 : 1);
+    if (!x->is_undo)
+        x->step->charged = x->charged;
     if (r < 0 && is_cancelled_or_lost(r))
         return r;
     if (r < 0) {
@@ -343,6 +365,16 @@ static bool is_wanted(const struct cw_job *job, const struct cw_job_step *step)
     return step->def->when == NULL || step->def->when(&job->req, &job->facts);
 }
 
+/* Its time runs from its first begin, whoever runs it. */
+static int64_t time_left(struct cw_job_step *step)
+{
+    int64_t most = step->def->timeout_ms, now = cw_wall_ms();
+    if (step->begun_wall_ms == 0)
+        step->begun_wall_ms = now;
+    int64_t left = most - CW_MAX(now - step->begun_wall_ms, INT64_C(0));
+    return CW_MAX(left, CW_MIN(most, (int64_t)RESUME_LEAST_MS));
+}
+
 int cw_step_execute(struct cw_job *job, size_t index, bool *ret_is_step, struct cw_err *err)
 {
     struct cw_job_step *step = &job->steps[index];
@@ -352,7 +384,7 @@ int cw_step_execute(struct cw_job *job, size_t index, bool *ret_is_step, struct 
     if (!step->is_done && cw_job_is_plan_only(job) && !step->def->in_plan)
         return 0;
     begin_execution(&x, job, index, false);
-    x.until = cw_sooner(job->until, cw_in_ms(step->def->timeout_ms));
+    job->step_until = x.until = cw_sooner(job->until, cw_in_ms(time_left(step)));
     if (!step->is_done && is_wanted(job, step))
         r = execute(&x, ret_is_step, err);
     else if (!step->is_done)
@@ -370,7 +402,7 @@ int cw_step_undo(struct cw_job *job, size_t index, struct cw_deadline until, boo
     struct cw_err ignored = {0};
     struct execution x;
     begin_execution(&x, job, index, true);
-    x.until = cw_sooner(until, cw_in_ms(step->def->timeout_ms));
+    job->step_until = x.until = cw_sooner(until, cw_in_ms(step->def->timeout_ms));
     int64_t begun = step->begun;
     int r = execute(&x, ret_is_step, err);
     step->begun = begun;

@@ -70,12 +70,8 @@ static int take_step_lock(struct cw_job *job, char *take_id, struct cw_err *err)
         .ops_arg = job,
     };
     int64_t since = cw_mono_ms();
-    struct cw_deadline until = cw_in_ms(job->step->def->timeout_ms);
-    /* Putting things back goes on after the request's own deadline. */
-    if (job->state != CW_JOB_UNDOING)
-        until = cw_sooner(job->until, until);
     size_t n = job->step_lock_count;
-    int r = cw_lock_take(job->parts->locks, &want, until, &job->step_locks[n], err);
+    int r = cw_lock_take(job->parts->locks, &want, job->step_until, &job->step_locks[n], err);
     cw_meter_lock_wait(cw_mono_ms() - since);
     if (r < 0) {
         free(take_id);

@@ -56,7 +56,9 @@ struct cw_origin {
 /* A step of the plan, in this job. Strings in run_mem. */
 struct cw_job_step {
     const struct cw_step *def;
-    int64_t begun; /* attempts over all runs */
+    int64_t begun;         /* attempts over all runs */
+    int64_t charged;       /* of them, those that failed and count */
+    int64_t begun_wall_ms; /* when the first began; 0 = never */
     int64_t crashes;
     int64_t undo_crashes;
     bool is_done;   /* record is set */
@@ -186,14 +188,16 @@ struct cw_job {
     const char **left_over; /* in run_mem */
     size_t left_over_count;
     int64_t begun_wall_ms;
-    bool has_verdict; /* verdict is stored in the journal */
+    int64_t crashes_between; /* workers that died outside its steps */
+    bool has_verdict;        /* verdict is stored in the journal */
     struct cw_verdict verdict;
 
     /* The current step. */
     struct cw_arena *step_mem;
     struct cw_job_step *step;
     const char *step_name; /* also of an undo: "undo:<step>" in the journal */
-    int attempt;
+    int attempt;           /* over all runs */
+    struct cw_deadline step_until;
     size_t step_number;
     struct cw_lease *step_locks[CW_STEP_LOCKS_MAX];
     char *step_lock_ids[CW_STEP_LOCKS_MAX]; /* malloc'ed */

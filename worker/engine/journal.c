@@ -31,9 +31,9 @@ static const struct cw_redis_script claim_script = {
            "  local step, holder = string.match(open, '^([^|]*)|(.*)$')\n"
            "  if holder ~= ARGV[1] then\n"
            "    if holder ~= ARGV[5] then redis.call('HINCRBY', KEYS[1], 'c:' .. step, 1) end\n"
-           "    redis.call('HDEL', KEYS[1], 'open')\n"
            "  end\n"
            "end\n"
+           "redis.call('HSET', KEYS[1], 'open', ARGV[7] .. '|' .. ARGV[1])\n"
            "redis.call('HINCRBY', KEYS[1], 'claims', 1)\n"
            "redis.call('PEXPIRE', KEYS[1], ARGV[6])\n"
            "return {1, redis.call('HGETALL', KEYS[1])}\n",
@@ -75,7 +75,7 @@ static const struct cw_redis_script published_script = {
     .lua =
         "if redis.call('HEXISTS', KEYS[1], 'verdict') == 0 then return 0 end\n"
         "for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
-        "  if string.match(field, '^[abcdopu]:') or field == 'open' then redis.call('HDEL', KEYS[1], field) end\n"
+        "  if string.match(field, '^[abcdfoptu]:') or field == 'open' then redis.call('HDEL', KEYS[1], field) end\n"
         "end\n"
         "redis.call('HSET', KEYS[1], 'published', '1')\n"
         "return redis.call('PEXPIRE', KEYS[1], ARGV[1])\n",
@@ -217,8 +217,14 @@ static void load_step_field(struct cw_log *log, const char *field, struct cw_str
     case 'd':
         step->done = value.p;
         break;
+    case 'f':
+        step->charged = number_of(value);
+        break;
     case 'p':
         step->partial = value.p;
+        break;
+    case 't':
+        step->begun_wall_ms = number_of(value);
         break;
     default:
         step->undone = value.p;
@@ -230,7 +236,7 @@ static void load_field(struct cw_log *log, const char *field, struct cw_str valu
     if (field[0] != '\0' && field[1] == ':') {
         if (field[0] == 'o')
             log->operations[log->operation_count++] = (struct cw_log_operation){field + 2, value.p};
-        else if (strchr("abcdpu", field[0]) != NULL)
+        else if (strchr("abcdfptu", field[0]) != NULL)
             load_step_field(log, field, value);
     } else if (cw_z_eq(field, "accepted"))
         log->accepted_wall_ms = number_of(value);
@@ -294,6 +300,7 @@ int cw_journal_claim(const struct cw_journal *j, const struct cw_claim *claim, c
         number(plan_version, plan),
         cw_str_of(former_value == NULL ? "-" : former_value),
         number(j->retention_ms, ttl),
+        cw_str_of(CW_LOG_BETWEEN),
     };
     const struct ask ask = {&claim_script, {claim->job_key, claim->lock_key}, 2, args, CW_ARRAY_LEN(args)};
     struct cw_redis_reply reply;

@@ -1,8 +1,9 @@
 /* worker/engine/journal.h: what a request has done so far: one hash in Redis a request, one atomic script a change.
  *
  * Key "cw:{<workspace key>}:job:<request id>". Fields: accepted (wall ms), kind, plan, takes, claims, cancel, fail (failure record, before anything
- * is undone), open ("<step>|<lease value>": being run now), b:<step> attempts begun, c:<step> crashes in it, d:<step> its record,
- * a:<step> announced, p:<step> record of one that was handed over unfinished, u:<step> undone, o:<resource id> operation of Azure, verdict, vhead, outcome, published.
+ * is undone), open ("<step>|<lease value>": being run now; always there while a holder has it), b:<step> attempts begun, c:<step> crashes in
+ * it, f:<step> attempts that failed and count, t:<step> when the first began (wall ms), d:<step> its record, a:<step> announced, p:<step>
+ * record of one that was handed over unfinished, u:<step> undone, o:<resource id> operation of Azure, verdict, vhead, outcome, published.
  * Each change of a claimed job compares the lease's value first: a slow former owner gets -CW_EFENCED and has changed nothing.
  * Every function tries again while Redis is away, until its deadline: the caller's fiber is cancelled when the lease is lost.
  * Common errors: -CW_ETIMEDOUT, cancellation, -CW_EREMOTE, -CW_EPROTO, -CW_ENOMEM.
@@ -46,11 +47,16 @@ int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, con
                       const char *kind, int64_t wall_ms, struct cw_deadline until, struct cw_arena *mem,
                       struct cw_journal_peek *ret_peek, struct cw_err *err);
 
+/* What a claimed request does outside its steps, as a step: loading, announcing, making the verdict. */
+#define CW_LOG_BETWEEN "-"
+
 struct cw_log_step {
     const char *name;
-    int64_t begun;    /* attempts, over all runs */
-    int64_t crashes;  /* of workers while it ran */
-    const char *done; /* step record, NULL = not done */
+    int64_t begun;         /* attempts, over all runs */
+    int64_t charged;       /* attempts that failed and count, over all runs */
+    int64_t begun_wall_ms; /* when the first of them began */
+    int64_t crashes;       /* of workers while it ran */
+    const char *done;      /* step record, NULL = not done */
     const char *undone;
     const char *partial; /* what an unfinished one had changed; step record */
     bool is_announced;
@@ -64,11 +70,12 @@ struct cw_log_operation {
 /* The journal at the time of the claim, in mem. */
 struct cw_log {
     int64_t accepted_wall_ms;
-    int64_t claims;            /* this one included */
-    int64_t plan;              /* version of the first claim */
-    const char *cancel;        /* reason, NULL = nobody asked */
-    const char *failure;       /* failure record, NULL = none */
-    struct cw_log_step *steps; /* "undo:<step>" stands for the undoing of one */
+    int64_t claims;      /* this one included */
+    int64_t plan;        /* version of the first claim */
+    const char *cancel;  /* reason, NULL = nobody asked */
+    const char *failure; /* failure record, NULL = none */
+    struct cw_log_step
+        *steps; /* "undo:<step>" stands for the undoing of one, CW_LOG_BETWEEN for all that is none */
     size_t step_count;
     struct cw_log_operation *operations;
     size_t operation_count;
@@ -77,7 +84,7 @@ struct cw_log {
     bool is_published;
 };
 
-/* Become the owner: load everything. A step that was being run by another holder counts as a crash in it; former_value is the lease under
+/* Become the owner: load everything. What was being run by another holder, a step or what lies between, counts as a crash in it; former_value is the lease under
  * which this process itself lost the job without crashing (NULL = none). Errors also: -CW_EFENCED. */
 int cw_journal_claim(const struct cw_journal *j, const struct cw_claim *claim, const char *former_value,
                      const char *kind, int plan_version, int64_t wall_ms, struct cw_deadline until,
@@ -101,7 +108,7 @@ int cw_journal_write(const struct cw_journal *j, const struct cw_claim *claim, c
 enum cw_stored {
     CW_STORED_OURS = 0,
     CW_STORED_BEFORE, /* there was one already: it is the one that counts */
-    CW_STORED_CLAIMED, /* claim NULL only: the request is being run, its own verdict will come; nothing is stored */
+    CW_STORED_CLAIMED, /* without a lock only: somebody has begun it, so only who holds the lock may end it; nothing is stored */
 };
 /* Store the verdict before it is sent; *ret_verdict is the one to send (in mem, without key). claim->lock_key NULL: nobody has claimed the
  * request. Errors also: -CW_EFENCED. */

@@ -20,8 +20,7 @@ static int store_failure(struct cw_job *job, struct cw_err *err)
     if (text == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for a failure");
     const struct cw_claim claim = cw_job_claim(job);
-    const struct cw_change change = {
-        .set = {{"fail", text}}, .set_count = 1, .del = {"open"}, .del_count = 1};
+    const struct cw_change change = {.set = {{"fail", text}}, .set_count = 1};
     int r = cw_journal_write(&job->parts->journal, &claim, &change, CW_NEVER, NULL, err);
     job->is_failure_stored = r == 0;
     return r;

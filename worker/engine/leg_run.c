@@ -125,19 +125,28 @@ static void fail_cancelled(struct cw_job *job, const char *step)
     cw_job_fail(job, CW_OUTCOME_CANCELLED, step, &why);
 }
 
-static bool has_crashed_too_often(struct cw_job *job)
+static void fail_crashed(struct cw_job *job, int64_t crashes, const char *step)
 {
     struct cw_err why = {0};
+    (void)cw_err_set(&why, CW_EBUG, "%lld workers died in %s%s", (long long)crashes,
+                     step == NULL ? "it, between its steps" : "step ", step == NULL ? "" : step);
+    cw_err_remedy(&why, "report it with the workers' logs; the request is not tried again");
+    cw_job_fail(job, CW_OUTCOME_FAILED, step, &why);
+}
+
+static bool has_crashed_too_often(struct cw_job *job)
+{
     for (size_t i = 0; i < job->plan->step_count; i++) {
         const struct cw_job_step *s = &job->steps[i];
-        if (s->is_done || s->crashes < job->parts->crash_limit)
-            continue;
-        (void)cw_err_set(&why, CW_EBUG, "%lld workers died in step %s", (long long)s->crashes, s->def->name);
-        cw_err_remedy(&why, "report it with the workers' logs; the request is not tried again");
-        cw_job_fail(job, CW_OUTCOME_FAILED, s->def->name, &why);
-        return true;
+        if (!s->is_done && s->crashes >= job->parts->crash_limit) {
+            fail_crashed(job, s->crashes, s->def->name);
+            return true;
+        }
     }
-    return false;
+    if (job->crashes_between < job->parts->crash_limit)
+        return false;
+    fail_crashed(job, job->crashes_between, NULL);
+    return true;
 }
 
 static bool is_too_late(struct cw_job *job, const char *step)

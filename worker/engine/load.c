@@ -37,6 +37,8 @@ static int load_step(struct cw_job *job, struct cw_job_step *step)
     if (log == NULL)
         return 0;
     step->begun = log->begun;
+    step->charged = log->charged;
+    step->begun_wall_ms = log->begun_wall_ms;
     step->crashes = log->crashes;
     step->is_announced = log->is_announced;
     bool has_partial = false;
@@ -103,6 +105,8 @@ int cw_job_load(struct cw_job *job, struct cw_err *err)
     if (job->steps == NULL)
         return out_of_memory(err);
     int r = 0;
+    const struct cw_log_step *between = cw_log_find(&job->log, CW_LOG_BETWEEN);
+    job->crashes_between = between == NULL ? 0 : between->crashes;
     for (size_t i = 0; r == 0 && i < job->plan->step_count; i++) {
         job->steps[i].def = job->plan->steps[i];
         r = load_step(job, &job->steps[i]);

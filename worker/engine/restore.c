@@ -20,12 +20,22 @@ static bool add(struct cw_memory *m, struct cw_arena *mem, const char *prefix, c
     return field != NULL;
 }
 
+static bool add_number(struct cw_memory *m, struct cw_arena *mem, const char *prefix, const char *name,
+                       int64_t n)
+{
+    return add(m, mem, prefix, name, cw_arena_printf(mem, "%lld", (long long)n));
+}
+
 static bool add_step(struct cw_memory *m, struct cw_arena *mem, const struct cw_job_step *s)
 {
     const char *name = s->def->name;
     bool ok = true;
     if (s->begun > 0)
-        ok = add(m, mem, "b", name, cw_arena_printf(mem, "%lld", (long long)s->begun));
+        ok = add_number(m, mem, "b", name, s->begun);
+    if (s->charged > 0)
+        ok = ok && add_number(m, mem, "f", name, s->charged);
+    if (s->begun_wall_ms > 0)
+        ok = ok && add_number(m, mem, "t", name, s->begun_wall_ms);
     if (s->is_undone)
         ok = ok && add(m, mem, "u", name, cw_step_record_print(&s->record, mem));
     else if (s->is_done && !s->is_failed)
@@ -45,7 +55,7 @@ int cw_job_remember(const struct cw_job *job, struct cw_arena *mem, struct cw_me
     *ret_memory = m;
     if (job->steps == NULL)
         return 0;
-    m->cap = job->plan->step_count * 3 + 1;
+    m->cap = job->plan->step_count * 5 + 1;
     for (const struct cw_job_operation *op = job->operations; op != NULL; op = op->next)
         m->cap++;
     m->pairs = cw_arena_alloc_array(mem, m->cap, sizeof *m->pairs);
@@ -87,6 +97,10 @@ static bool is_known(const struct cw_log *log, const char *field)
         return s->is_announced;
     case 'b':
         return s->begun > 0;
+    case 'f':
+        return s->charged > 0;
+    case 't':
+        return s->begun_wall_ms > 0;
     case 'p':
         return s->done != NULL;
     case 'u':

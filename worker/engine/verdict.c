@@ -168,8 +168,10 @@ int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, stru
         .left_over = job->left_over,
         .left_over_count = job->left_over_count,
     };
-    int r = add_steps(job, &result);
-    if (r == 0)
+    /* Workers die of it also when it is over: perhaps of what it found. */
+    bool is_poison = job->crashes_between >= 2 * job->parts->crash_limit;
+    int r = is_poison ? 0 : add_steps(job, &result);
+    if (r == 0 && !is_poison)
         r = cw_result_from_facts(&result, &job->facts, job->run_mem);
     if (r == 0 && job->problems.count > 0)
         r = cw_problems_v1_of(&job->problems, job->run_mem, &result.problems, &result.problem_count);

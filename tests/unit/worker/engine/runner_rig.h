@@ -142,6 +142,7 @@ struct script {
     int write_result;
     bool is_planned;  /* saw plan_only */
     const char *lock; /* second lock */
+    int64_t left_ms;  /* that the last run had */
     int max_at_once;
     int at_once;
 };
@@ -151,6 +152,7 @@ static int play(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
 {
     s->runs++;
     s->is_planned = c->call.plan_only;
+    s->left_ms = cw_left_ms(c->call.until);
     s->at_once++;
     s->max_at_once = CW_MAX(s->max_at_once, s->at_once);
     s->kept = c->facts->zone_id == NULL ? NULL : "kept";
@@ -252,7 +254,7 @@ static const struct cw_step step_b = {.name = "beta",
                                       .undo = undo_b};
 static const struct cw_step step_c = {.name = "gamma",
                                       .kind = CW_STEP_READ,
-                                      .timeout_ms = 20000,
+                                      .timeout_ms = 600000,
                                       .retry = {3, 5, 20},
                                       .in_plan = true,
                                       .run = run_c};

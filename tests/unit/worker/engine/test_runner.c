@@ -319,6 +319,73 @@ static void crashes_end_as_bug(struct cw_arena *mem)
     assert_int_equal(scripts[1].undos, 1);
 }
 
+static void crashes_between_steps_end_as_bug(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    start_worker(&w, "w1", 3000, 4);
+    const char *key = cw_journal_key(mem, WS, "r1");
+    (void)ASK(mem, "HSET", key, "claims", "3", "c:-", "2");
+    (void)ASK(mem, "HSET", key, "open", "-|5|dead|w0|r1");
+    submit(&w, "r1");
+    stop_worker(&w);
+    assert_true(has_verdict("r1", "failed"));
+    assert_non_null(strstr(find_type("result.v1", NULL)->body, "\"class\":\"bug\""));
+    assert_int_equal(scripts[0].runs, 0);
+}
+
+static void a_crash_anywhere_is_counted(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    const char *key = cw_journal_key(mem, WS, "r1");
+    start_worker(&w, "w1", 3000, 4);
+    refuse_sends = 1000000; /* alpha's announcement: a step that is done, the next not begun */
+    submit(&w, "r1");
+    until_runs(0, 1);
+    assert_int_equal(cw_sleep(cw_in_ms(50)), 0);
+    assert_true(cw_z_starts(ASK(mem, "HGET", key, "open"), "-|"));
+    refuse_sends = 0;
+    stop_worker(&w);
+    assert_true(has_verdict("r1", "succeeded"));
+    assert_null(ASK(mem, "HGET", key, "open"));
+}
+
+static void attempts_are_counted_over_all_runs(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    start_worker(&w, "w1", 3000, 4);
+    const char *key = cw_journal_key(mem, WS, "r1");
+    (void)ASK(mem, "HSET", key, "b:alpha", "7", "f:alpha", "2"); /* five were conflicts, and cost nothing */
+    scripts[0].fail_times = 5;
+    scripts[0].fail_code = CW_EREMOTE;
+    submit(&w, "r1");
+    stop_worker(&w);
+    assert_true(has_verdict("r1", "failed"));
+    assert_int_equal(scripts[0].runs, 1);
+    assert_non_null(strstr(find_type("result.v1", NULL)->body, "\"attempts\":8"));
+    assert_non_null(find_type("started.v1", "\"attempt\":8"));
+}
+
+static void time_runs_on_while_nobody_runs_it(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    start_worker(&w, "w1", 3000, 4);
+    (void)ASK(mem, "HSET", cw_journal_key(mem, WS, "r1"), "t:gamma",
+              cw_arena_printf(mem, "%lld", (long long)(cw_wall_ms() - 300000)));
+    submit(&w, "r1");
+    wait_idle(&w);
+    assert_true(scripts[2].left_ms > 200000 && scripts[2].left_ms <= 300000);
+    (void)ASK(mem, "HSET", cw_journal_key(mem, WS, "r2"), "t:gamma", "1");
+    submit(&w, "r2");
+    stop_worker(&w);
+    assert_true(scripts[2].left_ms > 100000 &&
+                scripts[2].left_ms <= 120000); /* enough to look what became of it */
+    assert_true(has_verdict("r2", "succeeded"));
+}
+
 static void deadline_passes_in_the_queue(struct cw_arena *mem)
 {
     struct worker w;
@@ -418,7 +485,7 @@ static void machine_of_states(struct cw_arena *mem)
     X(plan_mode_writes_nothing) X(park_and_resume) X(once_is_adopted) X(kept_before_the_end) X(lost_lock_stops_writes)    \
     X(redis_forgets_everything) X(redis_forgets_and_it_fails) X(lost_in_the_undo)                  \
     X(in_order_of_arrival) X(lanes_and_slots) X(verdict_is_sent_until_acknowledged)                \
-    X(crashes_end_as_bug) X(deadline_passes_in_the_queue) X(announced_again_after_a_crash)         \
+    X(crashes_end_as_bug) X(crashes_between_steps_end_as_bug) X(a_crash_anywhere_is_counted) X(attempts_are_counted_over_all_runs) X(time_runs_on_while_nobody_runs_it) X(deadline_passes_in_the_queue) X(announced_again_after_a_crash)         \
     X(second_lock_is_shared) X(drain_with_many) X(machine_of_states)
 /* clang-format on */
 CW_RUNNER_TESTS(LIST)
