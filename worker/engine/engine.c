@@ -15,7 +15,7 @@ struct cw_engine {
     char *topic_progress;
     char *topic_results;
     char *topic_deadletter;
-    struct cw_trouble troubles[CW_TOPIC__COUNT];
+    struct cw_trouble troubles[CW_TOPIC__COUNT + 2]; /* topics, journal, locks */
 };
 
 size_t cw_engine_fibers_max(size_t slots, size_t queued_max, size_t light_max)
@@ -59,12 +59,14 @@ static bool copy_names(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 
 static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 {
-    static const char *const names[CW_TOPIC__COUNT] = {"progress", "results", "deadletter"};
-    for (size_t i = 0; i < CW_TOPIC__COUNT; i++)
+    static const char *const names[] = {"progress", "results", "deadletter", "journal", "locks"};
+    for (size_t i = 0; i < CW_ARRAY_LEN(names); i++)
         e->troubles[i].name = names[i];
     e->parts = (struct cw_engine_parts){
         .loop = cfg->loop,
-        .journal = {.redis = cfg->redis, .retention_ms = cfg->retention_ms},
+        .journal = {.redis = cfg->redis,
+                    .retention_ms = cfg->retention_ms,
+                    .trouble = &e->troubles[CW_TOPIC__COUNT]},
         .publish = {.sink = cfg->sink,
                     .worker_id = e->worker_id,
                     .topic_progress = e->topic_progress,
@@ -86,8 +88,15 @@ static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 
 static int make_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 {
-    const struct cw_locks_cfg locks = {cfg->loop,     cfg->redis,           cfg->worker_id,
-                                       cfg->lease_ms, cfg->lease_margin_ms, cfg->wait_replicas};
+    const struct cw_locks_cfg locks = {
+        .loop = cfg->loop,
+        .redis = cfg->redis,
+        .worker_id = cfg->worker_id,
+        .lease_ms = cfg->lease_ms,
+        .margin_ms = cfg->lease_margin_ms,
+        .wait_replicas = cfg->wait_replicas,
+        .trouble = &e->troubles[CW_TOPIC__COUNT + 1],
+    };
     const struct cw_runner_cfg runner = {
         .parts = &e->parts,
         .slots = cfg->slots,

@@ -1,6 +1,7 @@
 #include "worker/engine/journal.h"
 
 #include "common/time.h"
+#include "worker/engine/refusal.h"
 
 #define TRY_MS 5000
 #define PAUSE_LEAST_MS 50
@@ -110,15 +111,42 @@ struct ask {
     size_t arg_count;
 };
 
+static bool is_stopped(int r)
+{
+    enum cw_class class = cw_err_class_of(r);
+    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+}
+
+/* The deadline is what the caller acts on; what Redis said before says why it came to that. */
+static int out_of_time(const struct cw_err *said, struct cw_err *err)
+{
+    const struct cw_err why = said->code != 0 ? *said : *err;
+    (void)cw_err_set(err, CW_ETIMEDOUT, "journal: no answer of Redis before the deadline: %s", why.text);
+    if (why.remedy[0] != '\0')
+        cw_err_remedy(err, "%s", why.remedy);
+    return -CW_ETIMEDOUT;
+}
+
 static int eval(const struct cw_journal *j, const struct ask *ask, struct cw_deadline until,
                 struct cw_arena *mem, struct cw_redis_reply *ret_reply, struct cw_err *err)
 {
+    struct cw_err said = {0}; /* the last answer that was not silence */
     for (int64_t pause_ms = PAUSE_LEAST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)PAUSE_MOST_MS)) {
         int r = cw_redis_eval(j->redis, ask->script, ask->key_count, ask->keys, ask->arg_count, ask->args,
                               cw_sooner(until, cw_in_ms(TRY_MS)), mem, ret_reply, err);
-        bool may_pass = cw_err_class_of(r) == CW_CLASS_RETRY && r != -CW_ENOMEM;
-        if (r == 0 || !may_pass || cw_is_past(until))
+        if (r == 0)
+            cw_trouble_over(j->trouble);
+        if (r == 0 || is_stopped(r))
             return r < 0 ? cw_err_wrap(err, "journal") : 0;
+        enum cw_refusal refusal = cw_refusal_of(err);
+        if (r != -CW_ETIMEDOUT)
+            said = *err;
+        if (r != -CW_ENOMEM && !cw_is_past(until))
+            cw_trouble_note(j->trouble, err, refusal != CW_REFUSAL_PASSES);
+        if (cw_is_past(until))
+            return out_of_time(&said, err);
+        if (refusal == CW_REFUSAL_FINAL)
+            return cw_err_wrap(err, "journal");
         r = cw_sleep(cw_sooner(until, cw_in_ms(cw_random_between(pause_ms / 2, pause_ms))));
         if (r < 0)
             return cw_err_set(err, r, "journal: stopped waiting for Redis");

@@ -5,8 +5,9 @@
  * it, f:<step> attempts that failed and count, t:<step> when the first began (wall ms), d:<step> its record, a:<step> announced, p:<step>
  * record of one that was handed over unfinished, u:<step> undone, o:<resource id> operation of Azure, verdict, vhead, outcome, published.
  * Each change of a claimed job compares the lease's value first: a slow former owner gets -CW_EFENCED and has changed nothing.
- * Every function tries again while Redis is away, until its deadline: the caller's fiber is cancelled when the lease is lost.
- * Common errors: -CW_ETIMEDOUT, cancellation, -CW_EREMOTE, -CW_EPROTO, -CW_ENOMEM.
+ * Every function tries again while Redis is away, until its deadline: the caller's fiber is cancelled when the lease is lost. An answer that
+ * repetition can't change (rights, a key of another kind, a cluster's redirection) ends it at once, with a remedy; the trouble says so.
+ * Common errors: -CW_ETIMEDOUT (the deadline, whatever Redis said), cancellation, -CW_EREMOTE, -CW_EAUTH, -CW_EPROTO, -CW_ENOMEM.
  * Suspends: all but the pure ones.  Thread: loop. */
 #ifndef CW_WORKER_ENGINE_JOURNAL_H
 #define CW_WORKER_ENGINE_JOURNAL_H
@@ -14,10 +15,12 @@
 #include "common/net/redis.h"
 #include "worker/engine/lock.h"
 #include "worker/engine/record.h"
+#include "worker/engine/trouble.h"
 
 struct cw_journal {
-    struct cw_redis *redis; /* borrowed */
-    int64_t retention_ms;   /* how long a journal outlives its last change */
+    struct cw_redis *redis;     /* borrowed */
+    int64_t retention_ms;       /* how long a journal outlives its last change */
+    struct cw_trouble *trouble; /* NULL = nobody wants to know */
 };
 
 /* The right to write. All borrowed. */

@@ -1,6 +1,7 @@
 #include "worker/engine/lock.h"
 
 #include "common/time.h"
+#include "worker/engine/refusal.h"
 
 #define CALL_MEM_BYTES ((size_t)64 * 1024)
 #define RETRY_BASE_MS 100
@@ -358,10 +359,22 @@ static int confirm(struct attempt *a, struct cw_deadline until, struct cw_err *e
     return reply.type == CW_REDIS_INT && reply.num >= wanted;
 }
 
-static bool is_worth_another_try(int r)
+/* 0 = worth another try. The deadline counts before whatever Redis said. */
+static int judge(const struct attempt *a, int r, struct cw_deadline until, struct cw_err *err)
 {
+    struct cw_trouble *trouble = a->lease->locks->cfg.trouble;
     enum cw_class class = cw_err_class_of(r);
-    return class == CW_CLASS_RETRY && r != -CW_ENOMEM;
+    char why[CW_ERR_TEXT_BYTES];
+    if (r >= 0)
+        cw_trouble_over(trouble);
+    if (r >= 0 || class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ENOMEM)
+        return CW_MIN(r, 0);
+    enum cw_refusal refusal = cw_refusal_of(err);
+    cw_trouble_note(trouble, err, refusal != CW_REFUSAL_PASSES);
+    if (!cw_is_past(until))
+        return refusal == CW_REFUSAL_FINAL ? r : 0;
+    (void)cw_z_copy(why, sizeof why, err->text);
+    return cw_err_set(err, CW_ETIMEDOUT, "Redis did not give the lock in time: %s", why);
 }
 
 /* Say who has it, then wait. */
@@ -396,10 +409,9 @@ static int take(struct attempt *a, struct cw_deadline until, struct cw_err *err)
                 return 0;
             owner = (struct cw_lock_owner){.request_id = "", .worker_id = "", .epoch = a->lease->epoch};
         }
-        if (r < 0 && !is_worth_another_try(r))
+        r = judge(a, r, until, err);
+        if (r < 0)
             return r;
-        if (r == -CW_ETIMEDOUT && cw_is_past(until))
-            return cw_err_set(err, CW_ETIMEDOUT, "Redis did not answer in time");
         r = pause_before_next(a, &owner, ttl_ms, until);
         if (r == -CW_ETIMEDOUT || (r == 0 && cw_is_past(until)))
             return cw_err_set(err, CW_ETIMEDOUT, "%s is held by request %s", a->lease->lock_key,

@@ -9,6 +9,7 @@
 #define CW_WORKER_ENGINE_LOCK_H
 
 #include "common/net/redis.h"
+#include "worker/engine/trouble.h"
 
 struct cw_locks; /* all leases of this worker */
 struct cw_lease;
@@ -20,6 +21,7 @@ struct cw_locks_cfg {
     int64_t lease_ms;
     int64_t margin_ms;     /* less than this left: no write begins, and the holder is told that it lost */
     int64_t wait_replicas; /* that must confirm an acquisition; 0 = none */
+    struct cw_trouble *trouble; /* NULL = nobody wants to know */
 };
 
 /* Who holds it while somebody waits. Borrowed for the call. */

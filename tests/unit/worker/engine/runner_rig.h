@@ -304,7 +304,8 @@ static struct cw_trouble troubles[CW_TOPIC__COUNT] = {
 
 static void start_worker(struct worker *w, const char *name, int64_t lease_ms, size_t slots)
 {
-    const struct cw_locks_cfg locks = {loop, redis, name, lease_ms, lease_ms / 6, 0};
+    const struct cw_locks_cfg locks = {
+        .loop = loop, .redis = redis, .worker_id = name, .lease_ms = lease_ms, .margin_ms = lease_ms / 6};
     *w = (struct worker){.parts = {
                              .loop = loop,
                              .journal = {.redis = redis, .retention_ms = 600000},

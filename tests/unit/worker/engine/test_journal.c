@@ -4,10 +4,12 @@
 #include "tests/unit/worker/engine/rig.h"
 
 #include "common/time.h"
+#include "worker/engine/refusal.h"
 
 #define WS "/subscriptions/s/workspaces/w"
 
 static struct cw_journal journal;
+static struct cw_trouble trouble = {.name = "journal"};
 static const char *lock_key, *job_key;
 static const char *const value_a = "7|token-a|w1|req";
 static const char *const value_b = "8|token-b|w2|req";
@@ -15,7 +17,7 @@ static const char *const value_b = "8|token-b|w2|req";
 static void fresh(struct cw_arena *mem)
 {
     (void)ASK(mem, "FLUSHALL");
-    journal = (struct cw_journal){redis, 60000};
+    journal = (struct cw_journal){.redis = redis, .retention_ms = 60000, .trouble = &trouble};
     lock_key = cw_lock_key(mem, WS, "lock");
     job_key = cw_journal_key(mem, WS, "req");
 }
@@ -264,7 +266,108 @@ CASE(test_crashes_are_counted, crashes_are_counted)
 CASE(test_first_verdict_counts, first_verdict_counts)
 CASE(test_claimed_request_is_not_settled, claimed_is_not_settled)
 CASE(test_cancel_flag, cancel_flag)
+
+static int accept_until(struct cw_arena *mem, int64_t ms, struct cw_err *err)
+{
+    struct cw_journal_peek peek;
+    return cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(ms), mem, &peek, err);
+}
+
+static int give_memory(void *arg)
+{
+    (void)arg;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    struct cw_deadline until = cw_in_ms(5000);
+    assert_int_equal(cw_arena_new(100000, &mem), 0);
+    while (cw_trouble_reason(&trouble) == NULL && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(2)), 0);
+    assert_non_null(strstr(cw_trouble_reason(&trouble), "maxmemory"));
+    (void)ASK(mem, "CONFIG", "SET", "maxmemory", "0");
+    return 0;
+}
+
+/* Redis that is full is told, and waited for. */
+static void full_redis_is_told_and_waited_for(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    struct cw_fiber *helper;
+    int result;
+    fresh(mem);
+    (void)ASK(mem, "CONFIG", "SET", "maxmemory", "1");
+    assert_int_equal(accept_until(mem, 100, &err),
+                     -CW_ETIMEDOUT); /* the deadline, not what Redis said last */
+    assert_non_null(strstr(err.text, "OOM"));
+    assert_non_null(strstr(err.remedy, "maxmemory"));
+    assert_non_null(cw_trouble_reason(&trouble));
+    cw_trouble_over(&trouble);
+    assert_int_equal(cw_fiber_spawn(cw_loop_sched(loop), "helper", give_memory, NULL, &helper), 0);
+    assert_int_equal(accept_until(mem, 10000, &err), 0);
+    assert_int_equal(cw_fiber_join(helper, cw_in_ms(1000), &result), 0);
+    assert_null(cw_trouble_reason(&trouble));
+}
+
+/* What will never be answered otherwise ends at once, with a remedy. */
+static void final_refusals_end_at_once(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    fresh(mem);
+    (void)ASK(mem, "SET", job_key, "somebody else's");
+    int64_t before = cw_mono_ms();
+    assert_int_equal(accept_until(mem, 10000, &err), -CW_EREMOTE);
+    assert_true(cw_mono_ms() - before < 2000);
+    assert_non_null(strstr(err.text, "WRONGTYPE"));
+    assert_non_null(strstr(err.remedy, "database of their own"));
+    assert_non_null(strstr(cw_trouble_reason(&trouble), "WRONGTYPE"));
+    (void)ASK(mem, "DEL", job_key);
+    assert_int_equal(accept_until(mem, 5000, &err), 0);
+    assert_null(cw_trouble_reason(&trouble));
+    (void)ASK(mem, "ACL", "SETUSER", "default", "-@scripting");
+    before = cw_mono_ms();
+    assert_int_equal(accept_until(mem, 10000, &err), -CW_EAUTH);
+    assert_true(cw_mono_ms() - before < 2000);
+    assert_non_null(strstr(err.remedy, "EVALSHA"));
+    (void)ASK(mem, "ACL", "SETUSER", "default", "+@scripting");
+    assert_int_equal(accept_until(mem, 5000, &err), 0);
+}
+
+static void refusals_are_told_apart(struct cw_arena *mem)
+{
+    static const struct {
+        const char *word, *text;
+        int code;
+        enum cw_refusal want;
+    } cases[] = {
+        {"", "closed", CW_ENET, CW_REFUSAL_PASSES},
+        {"LOADING", "Redis answers: LOADING", CW_ENET, CW_REFUSAL_PASSES},
+        {"BUSY", "Redis answers: BUSY a script runs", CW_EREMOTE, CW_REFUSAL_PASSES},
+        {"TRYAGAIN", "Redis answers: TRYAGAIN", CW_EREMOTE, CW_REFUSAL_PASSES},
+        {"OOM", "Redis answers: OOM command not allowed", CW_EREMOTE, CW_REFUSAL_MEND},
+        {"CLUSTERDOWN", "Redis answers: CLUSTERDOWN", CW_EREMOTE, CW_REFUSAL_MEND},
+        {"MISCONF", "Redis answers: MISCONF", CW_EREMOTE, CW_REFUSAL_MEND},
+        {"NOREPLICAS", "Redis answers: NOREPLICAS", CW_EREMOTE, CW_REFUSAL_MEND},
+        {"MOVED", "Redis answers: MOVED 1 10.0.0.1:1", CW_EREMOTE, CW_REFUSAL_FINAL},
+        {"ERR", "Redis answers: ERR Error running script: 1: -OOM command not allowed", CW_EREMOTE,
+         CW_REFUSAL_FINAL},
+        {"ERR", "Redis answers: ERR Error running script: 1: WRONGTYPE Operation", CW_EREMOTE,
+         CW_REFUSAL_FINAL},
+        {"ERR", "Redis answers: ERR @user_script: OOM command not allowed", CW_EREMOTE, CW_REFUSAL_MEND},
+        {"ERR", "Redis answers: ERR unknown command", CW_EREMOTE, CW_REFUSAL_FINAL},
+        {"NOPERM", "Redis answers: NOPERM", CW_EAUTH, CW_REFUSAL_FINAL},
+    };
+    (void)mem;
+    for (size_t i = 0; i < CW_ARRAY_LEN(cases); i++) {
+        struct cw_err err = {0};
+        (void)cw_err_set(&err, cases[i].code, "%s", cases[i].text);
+        (void)cw_z_copy(err.remote_code, sizeof err.remote_code, cases[i].word);
+        if (cw_refusal_of(&err) != cases[i].want)
+            fail_msg("%s: %d", cases[i].text, (int)cw_refusal_of(&err));
+    }
+}
+
 CASE(test_waits_for_redis, waits_for_redis)
+CASE(test_full_redis_is_told_and_waited_for, full_redis_is_told_and_waited_for)
+CASE(test_final_refusals_end_at_once, final_refusals_end_at_once)
+CASE(test_refusals_are_told_apart, refusals_are_told_apart)
 CASE(test_records_survive_the_trip, records_survive_the_trip)
 
 int main(void)
@@ -277,6 +380,9 @@ int main(void)
         cmocka_unit_test(test_claimed_request_is_not_settled),
         cmocka_unit_test(test_cancel_flag),
         cmocka_unit_test(test_waits_for_redis),
+        cmocka_unit_test(test_full_redis_is_told_and_waited_for),
+        cmocka_unit_test(test_final_refusals_end_at_once),
+        cmocka_unit_test(test_refusals_are_told_apart),
         cmocka_unit_test(test_records_survive_the_trip),
     };
     return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down);

@@ -38,7 +38,12 @@ static const struct cw_lease_ops ops = {on_waiting, on_lost, on_cancel};
 
 static struct cw_locks *new_locks(const char *worker, int64_t lease_ms, int64_t replicas)
 {
-    const struct cw_locks_cfg cfg = {loop, redis, worker, lease_ms, lease_ms / 6, replicas};
+    const struct cw_locks_cfg cfg = {.loop = loop,
+                                     .redis = redis,
+                                     .worker_id = worker,
+                                     .lease_ms = lease_ms,
+                                     .margin_ms = lease_ms / 6,
+                                     .wait_replicas = replicas};
     struct cw_locks *made;
     assert_int_equal(cw_locks_new(&cfg, &made), 0);
     return made;
