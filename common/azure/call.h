@@ -18,7 +18,7 @@ enum cw_wait_reason {
     CW_WAIT_OPERATION, /* an Azure operation is under way */
     CW_WAIT_DNS,       /* a record or link is not visible yet */
     CW_WAIT_CLUSTER,   /* a cluster or a command on it */
-    CW_WAIT_CAPACITY,  /* Azure has no capacity, another try later */
+    CW_WAIT_CAPACITY,  /* Azure has none, or this worker has no slot: another try later */
     CW_WAIT_READY,     /* the workspace's own API is not ready */
     CW_WAIT_RETRY,     /* backing off after a failure that may pass */
     CW_WAIT__COUNT

@@ -18,7 +18,7 @@ static const struct cw_redis_script accept_script = {
         "local takes = redis.call('HINCRBY', KEYS[1], 'takes', 1)\n"
         "redis.call('SETNX', KEYS[2], ARGV[4])\n"
         "return {redis.call('GET', KEYS[2]), takes,\n"
-        "  unpack(redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published', 'cancel'))}\n",
+        "  unpack(redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published', 'cancel', 'claims'))}\n",
 };
 
 static const struct cw_redis_script claim_script = {
@@ -201,7 +201,7 @@ int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, con
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
         return r;
-    if (!is_list(&reply, 8))
+    if (!is_list(&reply, 9))
         return unintelligible(&ask, err);
     const struct cw_redis_reply *it = reply.items + 2;
     struct cw_journal_peek peek = {
@@ -210,6 +210,7 @@ int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, con
         .accepted_wall_ms = number_of(it[0].str),
         .has_verdict = it[1].type == CW_REDIS_STR,
         .is_published = it[4].type == CW_REDIS_STR,
+        .is_claimed = it[6].type == CW_REDIS_STR,
         .cancel = it[5].type == CW_REDIS_STR ? it[5].str.p : NULL,
     };
     if (peek.has_verdict)

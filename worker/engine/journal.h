@@ -41,6 +41,7 @@ struct cw_journal_peek {
     bool has_verdict;
     struct cw_verdict verdict; /* in mem, without key */
     bool is_published;
+    bool is_claimed;    /* somebody has begun it */
     const char *cancel; /* reason, in mem; NULL = nobody asked */
 };
 

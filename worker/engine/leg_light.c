@@ -46,6 +46,7 @@ int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
         CW_VOICE_WAITING + (uint32_t)CW_MIN(peek.takes, (int64_t)TAKES_MAX) * CW_VOICE_WAITING_STRETCH;
     if (peek.cancel != NULL && job->cancel == NULL)
         job->cancel = strdup(peek.cancel);
+    job->must_run = job->must_run || peek.is_claimed;
     *ret_has_verdict = peek.has_verdict;
     if (!peek.has_verdict)
         return 0;

@@ -54,6 +54,8 @@ void cw_say_finished(struct cw_job *job, const struct cw_job_step *step, const s
 int cw_say_finished_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err);
 /* What a step wrote down before its end. Suspends: until Kafka has acknowledged it. */
 int cw_say_kept_surely(struct cw_job *job, const struct cw_job_step *step, struct cw_err *err);
+/* Next of its workspace, but all slots of its lane are taken. Once a wait. */
+void cw_say_no_slot(struct cw_job *job, size_t slots);
 /* Behind another request of the workspace in this worker. */
 void cw_say_queued_behind(struct cw_job *job, const char *request_id);
 

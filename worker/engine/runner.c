@@ -105,16 +105,59 @@ static void make_ready(struct cw_runner *r, struct cw_job *job)
         line_push(&r->ready[job->lane], job);
 }
 
+static void leave_queue(struct cw_job *job)
+{
+    struct cw_workspace *ws = job->workspace;
+    *(job->queue_prev != NULL ? &job->queue_prev->queue_next : &ws->head) = job->queue_next;
+    *(job->queue_next != NULL ? &job->queue_next->queue_prev : &ws->tail) = job->queue_prev;
+    job->queue_prev = job->queue_next = NULL;
+}
+
+static bool is_ready(const struct cw_runner *r, const struct cw_job *job)
+{
+    return job->line == &r->ready[CW_LANE_INTERACTIVE] || job->line == &r->ready[CW_LANE_BULK];
+}
+
+static bool may_be_overtaken(const struct cw_runner *r, const struct cw_job *job)
+{
+    return job->lane == CW_LANE_BULK && job->state == CW_JOB_QUEUED && !job->has_slot && !job->must_run &&
+           job->fiber == NULL && (job->line == NULL || is_ready(r, job));
+}
+
+/* A campaign's requests, which may lack a slot for long, don't hold up the lane above: those that have not begun are overtaken, and one
+ * that has takes a slot of the lane above. */
+static void overtake(struct cw_runner *r, struct cw_job *job)
+{
+    struct cw_workspace *ws = job->workspace;
+    struct cw_job *before = NULL;
+    for (struct cw_job *prev = job->queue_prev; prev != NULL && may_be_overtaken(r, prev);
+         prev = prev->queue_prev)
+        before = prev;
+    if (before != NULL) {
+        if (before == ws->head)
+            line_remove(before);
+        leave_queue(job);
+        job->queue_prev = before->queue_prev;
+        job->queue_next = before;
+        *(before->queue_prev != NULL ? &before->queue_prev->queue_next : &ws->head) = job;
+        before->queue_prev = job;
+    }
+    if (ws->head == job)
+        make_ready(r, job);
+    else if (ws->head->line == &r->ready[CW_LANE_BULK]) {
+        line_remove(ws->head);
+        line_push(&r->ready[CW_LANE_INTERACTIVE], ws->head);
+    }
+}
+
 static void leave_workspace(struct cw_runner *r, struct cw_job *job)
 {
     struct cw_workspace *ws = job->workspace;
     if (ws == NULL)
         return;
     bool was_head = ws->head == job;
-    *(job->queue_prev != NULL ? &job->queue_prev->queue_next : &ws->head) = job->queue_next;
-    *(job->queue_next != NULL ? &job->queue_next->queue_prev : &ws->tail) = job->queue_prev;
+    leave_queue(job);
     job->workspace = NULL;
-    job->queue_prev = job->queue_next = NULL;
     if (ws->head == NULL) {
         cw_table_remove(&r->workspaces, &ws->node);
         free((char *)(uintptr_t)ws->node.key);
@@ -276,7 +319,6 @@ static void drop_job(struct cw_runner *r, struct cw_job *job)
     job->is_parking = false;
     cw_job_set_state(job, CW_JOB_ACCEPTED);
     if (job->kind == CW_JOB_PLAN && !join_workspace(r, job)) {
-        job->kind = CW_JOB_PLAN;
         remove_job(r, job);
         cw_job_free(job);
         return;
@@ -306,6 +348,8 @@ static void restart(struct cw_runner *r, struct cw_job *job)
 static void enqueue(struct cw_runner *r, struct cw_job *job)
 {
     cw_job_set_state(job, CW_JOB_QUEUED);
+    if (job->lane == CW_LANE_INTERACTIVE)
+        overtake(r, job);
     if (job->workspace->head == job)
         make_ready(r, job);
     else
@@ -455,6 +499,16 @@ void cw_runner_park_all(struct cw_runner *r)
 
 /* ---- each second ----------------------------------------------------------------------------------------------------- */
 
+static void say_why_queued(struct cw_runner *r, struct cw_job *job)
+{
+    if (job->lane == CW_LANE_INTERACTIVE && job->queue_prev != NULL)
+        overtake(r, job); /* those before it may not have been looked at when it came */
+    if (is_ready(r, job))
+        cw_say_no_slot(job, job->lane == CW_LANE_BULK ? r->cfg.slots - r->cfg.reserved : r->cfg.slots);
+    else
+        say_behind(job);
+}
+
 static void check_queued(struct cw_node *node, void *arg)
 {
     struct cw_runner *r = arg;
@@ -462,7 +516,7 @@ static void check_queued(struct cw_node *node, void *arg)
     if (job->state != CW_JOB_QUEUED || job->fiber != NULL)
         return;
     if (!cw_is_past(job->until) || job->must_run) {
-        say_behind(job);
+        say_why_queued(r, job);
         return;
     }
     if (job->line == &r->light || job->line == &r->unspawned)

@@ -52,6 +52,23 @@ void cw_say_waiting(struct cw_job *job, const struct cw_waiting *w)
     cw_publish_progress(&job->parts->publish, &job->voice, &progress);
 }
 
+void cw_say_no_slot(struct cw_job *job, size_t slots)
+{
+    char detail[96];
+    if (job->said.is_set && job->said.reason == CW_WAIT_CAPACITY)
+        return;
+    (void)snprintf(detail, sizeof detail, "all of its %zu slots that this lane may use are taken", slots);
+    const struct cw_waiting waiting = {
+        .reason = CW_WAIT_CAPACITY,
+        .what = job->parts->publish.worker_id,
+        .detail = detail,
+        .percent = -1,
+        .since_wall_ms = job->accepted_wall_ms,
+        .next_wall_ms = cw_wall_ms() + job->parts->waiting_interval_ms,
+    };
+    cw_say_waiting(job, &waiting);
+}
+
 void cw_say_queued_behind(struct cw_job *job, const char *request_id)
 {
     int64_t now = cw_wall_ms();

@@ -287,6 +287,55 @@ static void lanes_and_slots(struct cw_arena *mem)
     assert_int_equal(count_type("result.v1", NULL), 11);
 }
 
+static bool came_before(const char *first, const char *second)
+{
+    char a[64], b[64];
+    (void)snprintf(a, sizeof a, "\"requestId\":\"%s\"", first);
+    (void)snprintf(b, sizeof b, "\"requestId\":\"%s\"", second);
+    const struct event *x = find_type("result.v1", a), *y = find_type("result.v1", b);
+    return x != NULL && y != NULL && x < y;
+}
+
+/* Its workspace's next is of a campaign without a slot. */
+static void bulk_holds_up_nobody(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    start_worker(&w, "w1", 30000, 2);
+    scripts[1].sleep_ms = 2500;
+    submit_on(&w, "busy", WS "2", CW_MODE_APPLY, CW_LANE_BULK, NULL);
+    until_runs(1, 1);
+    scripts[1].sleep_ms = 0;
+    submit_on(&w, "b1", WS, CW_MODE_APPLY, CW_LANE_BULK, NULL);
+    submit_on(&w, "b2", WS, CW_MODE_APPLY, CW_LANE_BULK, NULL);
+    until_waiting("\"what\":\"b1\""); /* b2 is queued */
+    submit_on(&w, "quick", WS, CW_MODE_APPLY, CW_LANE_INTERACTIVE, NULL);
+    stop_worker(&w);
+    assert_true(came_before("quick", "busy"));
+    assert_true(came_before("busy", "b1"));
+    assert_true(came_before("b1", "b2"));
+    assert_int_equal(count_type("waiting.v1", "\"reason\":\"capacity\""), 1);
+    assert_non_null(strstr(find_type("waiting.v1", "capacity")->body, "\"requestId\":\"b1\""));
+}
+
+/* One that has begun is not overtaken: what it has changed is put right first. */
+static void bulk_that_began_gets_a_slot(struct cw_arena *mem)
+{
+    struct worker w;
+    begin_and_park(mem);
+    start_worker(&w, "w1", 30000, 2);
+    scripts[1].sleep_ms = 2500;
+    submit_on(&w, "busy", WS "2", CW_MODE_APPLY, CW_LANE_BULK, NULL);
+    until_runs(1, 2);
+    scripts[1].sleep_ms = 0;
+    submit_on(&w, "r1", WS, CW_MODE_APPLY, CW_LANE_BULK, NULL);
+    assert_int_equal(cw_sleep(cw_in_ms(100)), 0);
+    submit_on(&w, "quick", WS, CW_MODE_APPLY, CW_LANE_INTERACTIVE, NULL);
+    stop_worker(&w);
+    assert_true(came_before("r1", "quick"));
+    assert_true(came_before("quick", "busy"));
+}
+
 static void verdict_is_sent_until_acknowledged(struct cw_arena *mem)
 {
     struct worker w;
@@ -484,7 +533,7 @@ static void machine_of_states(struct cw_arena *mem)
     X(success) X(repeated) X(retries) X(conflicts_are_free) X(rejected_when_nothing_changed)       \
     X(plan_mode_writes_nothing) X(park_and_resume) X(once_is_adopted) X(kept_before_the_end) X(lost_lock_stops_writes)    \
     X(redis_forgets_everything) X(redis_forgets_and_it_fails) X(lost_in_the_undo)                  \
-    X(in_order_of_arrival) X(lanes_and_slots) X(verdict_is_sent_until_acknowledged)                \
+    X(in_order_of_arrival) X(lanes_and_slots) X(bulk_holds_up_nobody) X(bulk_that_began_gets_a_slot) X(verdict_is_sent_until_acknowledged)                \
     X(crashes_end_as_bug) X(crashes_between_steps_end_as_bug) X(a_crash_anywhere_is_counted) X(attempts_are_counted_over_all_runs) X(time_runs_on_while_nobody_runs_it) X(deadline_passes_in_the_queue) X(announced_again_after_a_crash)         \
     X(second_lock_is_shared) X(drain_with_many) X(machine_of_states)
 /* clang-format on */
