@@ -190,10 +190,11 @@ static int build_headers(const struct cw_http_req *req, struct curl_slist **ret_
 }
 
 /* When a kept connection dies under a request, libcurl sends the request again on a new one. For a method that may not be
- * repeated the body comes from a callback that cannot rewind, so that libcurl gives up instead. */
+ * repeated the body comes from a callback that cannot rewind, so that libcurl gives up instead. PUT is among these: who does not
+ * know whether a change was accepted looks before sending it again. */
 static bool is_repeatable(const char *method)
 {
-    static const char *const names[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
+    static const char *const names[] = {"GET", "HEAD", "DELETE", "OPTIONS"};
     for (size_t i = 0; i < CW_ARRAY_LEN(names); i++)
         if (strcmp(method, names[i]) == 0)
             return true;
@@ -204,7 +205,7 @@ static void set_body(struct cw_http_transfer *call)
 {
     const struct cw_http_req *req = call->req;
     CURL *easy = call->easy;
-    bool has_body = req->body.n > 0 || strcmp(req->method, "PUT") == 0 || !is_repeatable(req->method);
+    bool has_body = req->body.n > 0 || !is_repeatable(req->method);
     if (strcmp(req->method, "HEAD") == 0) {
         (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else if (has_body) {

@@ -69,7 +69,8 @@ def nothing_created_twice(run):
         elif e["method"] == "DELETE":
             alive.pop(e["resourceId"], None)
     seen = collections.Counter((e["correlationId"], e["resourceId"].lower(), wanted(e.get("after"))) for e in run.ledger
-                               if e["method"] == "PUT" and e["status"] < 300 and e.get("changed"))
+                               if e["method"] == "PUT" and e["status"] < 300 and e.get("changed")
+                               and ((e.get("before") or {}).get("properties") or {}).get("provisioningState") != "Failed")
     for (_, resource, _), count in seen.items():
         if count > 1:
             yield f"{count} equal PUTs with effect by one request on {resource}"

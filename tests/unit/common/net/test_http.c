@@ -354,6 +354,9 @@ static void only_repeatable_requests_are_repeated(void **state)
     assert_true(rig->res.maybe_sent);
     assert_int_equal(test_http_requests(rig->server), 4);
     assert_int_equal(call(rig, "POST", "/4"), 0);
+    assert_int_equal(call(rig, "PUT", "/5"), -CW_ENET);
+    assert_true(rig->res.maybe_sent);
+    assert_int_equal(test_http_requests(rig->server), 6);
 }
 
 /* --- time and cancellation ---------------------------------------------------------------------------------------- */
