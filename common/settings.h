@@ -50,7 +50,9 @@ struct cw_settings {
     char *azure_client_id;
     char *azure_client_secret; /* a secret */
     char *azure_client_certificate_path;
+    char *azure_client_certificate_password; /* a secret */
     char *azure_federated_token_file;
+    char *azure_imds_endpoint;
 
     char *policy_tenants;       /* comma-separated; NULL = any */
     char *policy_subscriptions; /* the same */

@@ -1,76 +1,27 @@
 #include "worker/services.h"
 
+#include "common/azure/session.h"
+
 #define TENANTS_MAX 64
 #define LIST_MAX 1024
 #define MEM_BYTES ((size_t)1 << 20)
 
 struct tenant {
-    const char *id; /* NULL: the identity's own */
-    struct cw_quota *quota;
-    struct cw_arm *arm;
-    struct cw_databricks *databricks;
+    const char *id;               /* NULL: the identity's own */
+    struct cw_azure_tenant azure; /* zeroed in the own one: the session's */
     struct cw_clients clients;
 };
 
 struct cw_services {
-    struct cw_loop *loop;
-    struct cw_redis *redis;
+    struct cw_azure_session azure;
     const struct cw_settings *settings;
     struct cw_arena *mem;
-    struct cw_cloud cloud;
-    struct cw_http *http;
-    struct cw_credential *credential;
     struct cw_policy policy;
     struct tenant tenants[TENANTS_MAX];
     size_t tenant_count;
 };
 
 /* ---- settings -------------------------------------------------------------------------------------------------------- */
-
-static int make_cloud(struct cw_services *s, struct cw_err *err)
-{
-    static const char *const names[] = {"china", "public", "usgov"};
-    const struct cw_settings *set = s->settings;
-    const struct cw_cloud_overrides overrides = {
-        .arm_endpoint = set->azure_arm_endpoint,
-        .arm_audience = set->azure_arm_audience,
-        .authority_host = set->azure_authority_host,
-        .workspace_suffix = set->azure_workspace_suffix,
-        .workspace_port = (int)set->azure_workspace_port,
-        .private_zone = set->azure_private_zone,
-        .management_resource = set->azure_management_resource,
-    };
-    if (set->azure_cloud == CW_SETTINGS_CUSTOM) {
-        if (set->azure_arm_endpoint == NULL)
-            return cw_err_set(err, CW_EINVAL, "azure.cloud custom needs azure.arm-endpoint");
-        return cw_cloud_custom(&overrides, s->mem, &s->cloud, err);
-    }
-    s->cloud = *cw_cloud_find(names[set->azure_cloud]);
-    if (set->azure_authority_host == NULL || set->azure_authority_host[0] == '\0')
-        return 0;
-    struct cw_cloud checked;
-    const struct cw_cloud_overrides authority = {.authority_host = set->azure_authority_host};
-    int r = cw_cloud_custom(&authority, s->mem, &checked, err);
-    if (r == 0)
-        s->cloud.authority_host = checked.authority_host;
-    return r;
-}
-
-static int make_credential(struct cw_services *s, struct cw_err *err)
-{
-    const struct cw_settings *set = s->settings;
-    const struct cw_credential_cfg cfg = {
-        .kind = CW_CREDENTIAL_AUTO,
-        .tenant_id = set->azure_tenant_id,
-        .client_id = set->azure_client_id,
-        .client_secret = set->azure_client_secret,
-        .certificate_path = set->azure_client_certificate_path,
-        .certificate_password = getenv("AZURE_CLIENT_CERTIFICATE_PASSWORD"),
-        .federated_token_file = set->azure_federated_token_file,
-        .imds_endpoint = getenv("AZURE_POD_IDENTITY_AUTHORITY_HOST"),
-    };
-    return cw_credential_new(s->loop, s->http, &s->cloud, &cfg, &s->credential, err);
-}
 
 /* "a, b,c" as a list; NULL or "" is the empty list. */
 static int split(struct cw_arena *mem, const char *text, const char *const **ret_items, size_t *ret_count)
@@ -101,32 +52,9 @@ static int make_policy(struct cw_services *s, struct cw_err *err)
 
 /* ---- tenants --------------------------------------------------------------------------------------------------------- */
 
-static void free_tenant(struct tenant *t)
+static void show_clients(struct cw_services *s, struct tenant *t, const struct cw_azure_tenant *azure)
 {
-    cw_databricks_free(t->databricks);
-    cw_arm_free(t->arm);
-    cw_quota_free(t->quota);
-}
-
-static int fill_tenant(struct cw_services *s, struct tenant *t, struct cw_err *err)
-{
-    double scale = (double)s->settings->azure_time_scale;
-    const struct cw_quota_cfg quota = {
-        .redis = s->redis,
-        .cloud = &s->cloud,
-        .tenant_id = t->id != NULL ? t->id : cw_credential_tenant(s->credential),
-        .principal = cw_credential_principal(s->credential),
-        .time_scale = scale,
-    };
-    int r = cw_quota_new(&quota, &t->quota, err);
-    if (r < 0)
-        return r;
-    const struct cw_arm_cfg arm = {&s->cloud, s->credential, t->quota, t->id, scale};
-    r = cw_arm_new(s->loop, s->http, &arm, &t->arm, err);
-    if (r == 0)
-        r = cw_databricks_new(t->arm, &t->databricks, err);
-    t->clients = (struct cw_clients){t->arm, t->databricks, &s->cloud, &s->policy};
-    return r;
+    t->clients = (struct cw_clients){azure->arm, azure->databricks, &s->azure.cloud, &s->policy};
 }
 
 static int add_tenant(struct cw_services *s, const char *id, struct tenant **ret_tenant, struct cw_err *err)
@@ -135,13 +63,12 @@ static int add_tenant(struct cw_services *s, const char *id, struct tenant **ret
         return cw_err_set(err, CW_EREJECTED, "this fleet serves at most %d tenants", TENANTS_MAX);
     struct tenant *t = &s->tenants[s->tenant_count];
     *t = (struct tenant){.id = cw_arena_strdup(s->mem, id)};
-    if (id != NULL && t->id == NULL)
+    if (t->id == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for a tenant");
-    int r = fill_tenant(s, t, err);
-    if (r < 0) {
-        free_tenant(t);
+    int r = cw_azure_tenant_open(&s->azure, t->id, &t->azure, err);
+    if (r < 0)
         return r;
-    }
+    show_clients(s, t, &t->azure);
     s->tenant_count++;
     *ret_tenant = t;
     return 0;
@@ -163,7 +90,7 @@ int cw_services_clients_of(void *arg, const struct cw_request *req, const struct
     struct cw_services *s = arg;
     struct tenant *t = &s->tenants[0];
     const char *id = req->tenant_id;
-    if (id != NULL && !cw_z_eq_nocase(id, cw_credential_tenant(s->credential)) && is_served(s, id)) {
+    if (id != NULL && !cw_z_eq_nocase(id, cw_credential_tenant(s->azure.credential)) && is_served(s, id)) {
         size_t i = 1;
         while (i < s->tenant_count && !cw_z_eq_nocase(s->tenants[i].id, id))
             i++;
@@ -181,18 +108,17 @@ int cw_services_clients_of(void *arg, const struct cw_request *req, const struct
 
 /* ---- all together ---------------------------------------------------------------------------------------------------- */
 
-static int open_services(struct cw_services *s, struct cw_err *err)
+static int open_services(struct cw_services *s, struct cw_loop *loop, struct cw_redis *redis,
+                         struct cw_err *err)
 {
-    struct tenant *own;
-    const struct cw_http_cfg http = {.ca_file = s->settings->tls_ca_file};
-    int r = make_cloud(s, err);
+    int r = make_policy(s, err);
     if (r == 0)
-        r = cw_http_new(s->loop, &http, &s->http, err);
-    if (r == 0)
-        r = make_credential(s, err);
-    if (r == 0)
-        r = make_policy(s, err);
-    return r < 0 ? r : add_tenant(s, NULL, &own, err);
+        r = cw_azure_session_open(&s->azure, loop, s->settings, redis, err);
+    if (r < 0)
+        return r;
+    show_clients(s, &s->tenants[0], &s->azure.own);
+    s->tenant_count = 1;
+    return 0;
 }
 
 int cw_services_new(struct cw_loop *loop, struct cw_redis *redis, const struct cw_settings *settings,
@@ -201,12 +127,10 @@ int cw_services_new(struct cw_loop *loop, struct cw_redis *redis, const struct c
     struct cw_services *s = calloc(1, sizeof *s);
     if (s == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for the services");
-    s->loop = loop;
-    s->redis = redis;
     s->settings = settings;
     int r = cw_arena_new(MEM_BYTES, &s->mem);
     if (r == 0)
-        r = open_services(s, err);
+        r = open_services(s, loop, redis, err);
     if (r < 0) {
         cw_services_free(s);
         return r;
@@ -220,9 +144,8 @@ void cw_services_free(struct cw_services *s)
     if (s == NULL)
         return;
     for (size_t i = 0; i < s->tenant_count; i++)
-        free_tenant(&s->tenants[i]);
-    cw_credential_free(s->credential);
-    cw_http_free(s->http);
+        cw_azure_tenant_close(&s->tenants[i].azure);
+    cw_azure_session_close(&s->azure);
     cw_arena_free(s->mem);
     free(s);
 }
@@ -233,15 +156,16 @@ int cw_services_check(struct cw_services *s, struct cw_deadline until, struct cw
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
     if (cw_arena_new(MEM_BYTES, &mem) < 0)
         return cw_err_set(err, CW_ENOMEM, "no memory for a token");
-    return cw_credential_token(s->credential, NULL, s->cloud.arm_audience, until, mem, &token, err);
+    return cw_credential_token(s->azure.credential, NULL, s->azure.cloud.arm_audience, until, mem, &token,
+                               err);
 }
 
 const struct cw_cloud *cw_services_cloud(const struct cw_services *s)
 {
-    return &s->cloud;
+    return &s->azure.cloud;
 }
 
 const char *cw_services_credential_name(const struct cw_services *s)
 {
-    return cw_credential_kind_name(cw_credential_kind_of(s->credential));
+    return cw_credential_kind_name(cw_credential_kind_of(s->azure.credential));
 }

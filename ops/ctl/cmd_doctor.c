@@ -196,7 +196,7 @@ static void check_permissions(struct doctor *d, struct cw_azure_session *azure, 
     struct cw_permissions permissions = {0};
     struct cw_err err = {0};
     const char *scope = cw_arena_printf(d->mem, "/subscriptions/%s", subscription);
-    if (cw_resources_permissions(azure->arm, &call, scope, &permissions, &err) < 0) {
+    if (cw_resources_permissions(azure->own.arm, &call, scope, &permissions, &err) < 0) {
         report(d, DOUBTFUL, "permissions", err.text,
                "roles may be assigned on resource groups only: that is fine");
         return;
@@ -219,7 +219,7 @@ static void check_subscription(struct doctor *d, struct cw_azure_session *azure,
     struct cw_err err = {0};
     const char *state = NULL;
     const char *tenant = NULL;
-    if (cw_resources_get_subscription(azure->arm, &call, subscription, &state, &tenant, &err) < 0) {
+    if (cw_resources_get_subscription(azure->own.arm, &call, subscription, &state, &tenant, &err) < 0) {
         report_err(d, subscription, &err, "is the identity allowed to read the subscription?");
         return;
     }
@@ -228,7 +228,7 @@ static void check_subscription(struct doctor *d, struct cw_azure_session *azure,
     for (size_t i = 0; i < CW_ARRAY_LEN(providers); i++) {
         bool is_registered = false;
         bool is_offered = false;
-        if (cw_resources_check_provider(azure->arm, &call, subscription, providers[i], NULL, NULL,
+        if (cw_resources_check_provider(azure->own.arm, &call, subscription, providers[i], NULL, NULL,
                                         &is_registered, &is_offered, &err) < 0)
             report_err(d, providers[i], &err, "is the identity allowed to read providers?");
         else if (!is_registered)
