@@ -280,8 +280,7 @@ void cw_app_free(struct cw_app *app)
 struct cw_sched_cfg cw_app_sched_cfg(const struct cw_settings *s)
 {
     return (struct cw_sched_cfg){
-        .fibers_max = cw_engine_fibers_max((size_t)s->jobs_max, (size_t)s->queued_max, (size_t)s->light_max) +
-                      FIBERS_OF_APP,
+        .fibers_max = cw_engine_fibers_max((size_t)s->jobs_max, (size_t)s->light_max) + FIBERS_OF_APP,
     };
 }
 

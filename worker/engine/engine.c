@@ -18,10 +18,9 @@ struct cw_engine {
     struct cw_trouble troubles[CW_TOPIC__COUNT + 2]; /* topics, journal, locks */
 };
 
-size_t cw_engine_fibers_max(size_t slots, size_t queued_max, size_t light_max)
+size_t cw_engine_fibers_max(size_t slots, size_t light_max)
 {
-    (void)queued_max;
-    return slots * 2 + light_max * 6 + RENEWALS_AND_MORE;
+    return slots * 2 + light_max * 2 + cw_runner_cancels_max(light_max) + RENEWALS_AND_MORE;
 }
 
 static void on_origin_done(void *arg, const struct cw_origin *origin)

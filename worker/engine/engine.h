@@ -60,6 +60,6 @@ const char *cw_engine_trouble(const struct cw_engine *e);
 struct cw_runner *cw_engine_runner(struct cw_engine *e);
 struct cw_intake *cw_engine_intake(struct cw_engine *e);
 /* Upper bound of the fibers that it may have at one time. */
-size_t cw_engine_fibers_max(size_t slots, size_t queued_max, size_t light_max);
+size_t cw_engine_fibers_max(size_t slots, size_t light_max);
 
 #endif

@@ -222,9 +222,6 @@ int cw_job_reset_run(struct cw_job *job);
 /* What an error says, copied to run_mem. step may be NULL. */
 struct cw_failure_record cw_job_failure_of(const struct cw_job *job, enum cw_outcome outcome,
                                            const char *step, const struct cw_err *err);
-/* Take the request into the journal (cw_journal_accept), and the right to speak of it before any claim. *ret_has_verdict: job->verdict is
- * the one it got before. Errors: those of cw_journal_accept(). Suspends: yes. */
-int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err);
 /* Why it goes no further; strings are copied to run_mem. */
 void cw_job_fail(struct cw_job *job, enum cw_outcome outcome, const char *step, const struct cw_err *err);
 bool cw_job_is_plan_only(const struct cw_job *job);

@@ -1,6 +1,7 @@
 /* worker/engine/legs.h: the legs of a job's life, and what they share. Used inside the engine only.
  *
- * Each leg runs on a fiber of its own and says which comes next; when its fiber was cancelled it returns at once, whatever it says.
+ * Each leg runs on a fiber of its own and says which comes next. One whose fiber was cancelled returns at once; when the job is being parked
+ * it is handed over then, whatever the leg said. The lock is given back by the runner.
  * Suspends: every leg.  Thread: loop. */
 #ifndef CW_WORKER_ENGINE_LEGS_H
 #define CW_WORKER_ENGINE_LEGS_H
@@ -15,11 +16,14 @@ enum cw_next cw_leg_deadletter(struct cw_job *job); /* DEADLETTER */
 enum cw_next cw_leg_pause(struct cw_job *job);      /* before AGAIN */
 enum cw_next cw_leg_run(struct cw_job *job);        /* lock, claim, steps */
 enum cw_next cw_leg_undo(struct cw_job *job);
-enum cw_next cw_leg_finish(struct cw_job *job);    /* verdict, stored before it is sent */
-enum cw_next cw_leg_hand_over(struct cw_job *job); /* close the step in the journal, give the lock back */
+enum cw_next cw_leg_finish(struct cw_job *job); /* verdict, stored before it is sent */
+enum cw_next cw_leg_hand_over(
+    struct cw_job *job); /* what is not in the journal yet, while the lock is held */
 
-/* ---- journal.c's claim of a job ---- */
-struct cw_claim cw_job_claim(const struct cw_job *job);
+/* ---- leg_light.c ---- */
+/* Take the request into the journal (cw_journal_accept), and the right to speak of it before any claim. *ret_has_verdict: job->verdict is
+ * the one it got before. Errors: those of cw_journal_accept(). Suspends: yes. */
+int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err);
 
 /* ---- load.c ---- */
 /* Fold the loaded journal into steps, facts, operations and failure. Errors: -CW_ENOMEM. Suspends: no. */
@@ -41,6 +45,8 @@ int cw_step_undo(struct cw_job *job, size_t index, struct cw_deadline until, boo
                  struct cw_err *err);
 
 /* ---- hooks.c ---- */
+/* The right to write the journal of a job whose lock is held. Borrows from the lease. */
+struct cw_claim cw_job_claim(const struct cw_job *job);
 extern const struct cw_call_ops cw_job_call_ops;   /* arg: the job */
 extern const struct cw_step_ops cw_job_step_ops;   /* arg: the job */
 extern const struct cw_lease_ops cw_job_lease_ops; /* arg: the job; its own lock */

@@ -628,6 +628,11 @@ bool cw_runner_cancel(struct cw_runner *r, const char *job_key, const char *reas
     return true;
 }
 
+size_t cw_runner_cancels_max(size_t light_max)
+{
+    return light_max * CANCELS_FACTOR * 2;
+}
+
 bool cw_runner_may_wait(struct cw_runner *r, struct cw_job *job)
 {
     if (job->is_waiting)

@@ -39,6 +39,8 @@ void cw_runner_park_all(struct cw_runner *r);
 size_t cw_runner_count(const struct cw_runner *r);
 /* Ask a job to end; false when it is not here. Once is enough; asking again does nothing. */
 bool cw_runner_cancel(struct cw_runner *r, const char *job_key, const char *reason);
+/* Cancels that ask or wait, each on a fiber of its own. */
+size_t cw_runner_cancels_max(size_t light_max);
 /* May this cancel wait for its target's end? Their number is limited, and while they wait they hold up nobody. */
 bool cw_runner_may_wait(struct cw_runner *r, struct cw_job *job);
 /* For the panic hook and /metrics: each job's request id and state. */
