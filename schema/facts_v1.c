@@ -96,6 +96,8 @@ static const struct cw_member facts_members[] = {
     OBJECT("clusterTermination", cluster_termination, cw_termination_v1_shape),
     {.name = "probe", .type = CW_MEMBER_JSON, AT(probe_json)},
     OBJECT("proofError", proof_error, proof_error_shape),
+    TRI("isRepaired", is_repaired),
+    OBJECT("proofAgain", proof_again, proof_error_shape),
     LIST("diagnosis", diagnosis, diagnosis_count, cw_diagnosis_v1_shape),
 };
 #undef AT
@@ -103,6 +105,11 @@ const struct cw_shape cw_facts_shape = {.name = "facts",
                                         .text = "What the steps of a request have learned.",
                                         .bytes = sizeof(struct cw_facts),
                                         CW_MEMBERS(facts_members)};
+
+const struct cw_proof_error_v1 *cw_facts_proof(const struct cw_facts *facts)
+{
+    return facts->is_repaired == CW_TRI_YES ? &facts->proof_again : &facts->proof_error;
+}
 
 int cw_facts_merge(struct cw_facts *into, const struct cw_facts *from, struct cw_arena *mem)
 {

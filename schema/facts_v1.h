@@ -77,11 +77,15 @@ struct cw_facts {
     const char *probe_json; /* as the node printed it */
 
     struct cw_proof_error_v1 proof_error;
+    int is_repaired; /* enum cw_tri: safe repairs were made, and the proof is tried once more */
+    struct cw_proof_error_v1 proof_again; /* of the second try */
     struct cw_diagnosis_v1 *diagnosis;
     size_t diagnosis_count;
 };
 
 extern const struct cw_shape cw_facts_shape;
+/* The error of the last proof; its code is NULL when that proof has not failed. */
+const struct cw_proof_error_v1 *cw_facts_proof(const struct cw_facts *facts);
 
 /* Members of `from` that are set replace those of `into`; copied into mem. Errors: -CW_ENOMEM. */
 int cw_facts_merge(struct cw_facts *into, const struct cw_facts *from, struct cw_arena *mem);

@@ -37,7 +37,8 @@ static const struct cw_member options_members[] = {
      ENUM(auto_repair_names),
      AT(auto_repair),
      .otherwise = "off",
-     .text = "repair what a failed proof shows, where that only adds something; only `off` is built yet"},
+     .text =
+         "`safe`: when the proof fails, repair what only needs something added, approved or waited for, and prove once more"},
     {.name = "launchCluster",
      .type = CW_MEMBER_BOOL,
      AT(launch_cluster),

@@ -164,10 +164,6 @@ static void check_is_built(const struct cw_request *req, struct cw_arena *mem, s
         cw_problems_add(problems, mem, "/options/repeatSeconds",
                         "leave it away and send verify requests on a schedule",
                         "repeated verification is not built yet");
-    if (req->options.auto_repair != CW_AUTO_REPAIR_OFF)
-        cw_problems_add(problems, mem, "/options/autoRepair",
-                        "use off, and carry out the repair that the diagnosis names",
-                        "automatic repair is not built yet");
     if (req->options.order != CW_ORDER_DOCUMENTED)
         cw_problems_add(problems, mem, "/options/order", "use documented",
                         "shortest-outage is not built yet");

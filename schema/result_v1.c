@@ -229,7 +229,8 @@ int cw_result_from_facts(struct cw_result_v1 *result, const struct cw_facts *fac
         .record_count = facts->record_count,
         .cluster_id = facts->cluster_id,
         .cluster_state = facts->cluster_state,
-        .cluster_termination = facts->cluster_termination,
+        .cluster_termination =
+            cw_facts_proof(facts)->code != NULL ? facts->cluster_termination : (struct cw_termination_v1){0},
         .probe_json = facts->probe_json,
     };
     result->diagnosis = facts->diagnosis;

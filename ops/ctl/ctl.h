@@ -33,6 +33,7 @@ struct ctl_command {
 extern const struct ctl_command ctl_cmd_submit;
 extern const struct ctl_command ctl_cmd_watch;
 extern const struct ctl_command ctl_cmd_verify;
+extern const struct ctl_command ctl_cmd_diagnose;
 extern const struct ctl_command ctl_cmd_cancel;
 extern const struct ctl_command ctl_cmd_doctor;
 extern const struct ctl_command ctl_cmd_dev;

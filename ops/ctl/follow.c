@@ -55,7 +55,10 @@ static void on_changed(void *arg, const struct watcher_row *row, const json_t *d
     }
     if (row->ended_wall_ms != 0) {
         view_clear(&s->view);
-        view_verdict(&s->view, row);
+        if (s->f->as_checks && !row->is_dead_letter)
+            view_checks(&s->view, row);
+        else
+            view_verdict(&s->view, row);
     } else if (!s->view.is_terminal && !s->f->quiet) {
         view_change(&s->view, row);
     }

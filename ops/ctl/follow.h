@@ -26,6 +26,7 @@ struct follow {
     bool from_start;
     bool dead_letters;
     bool json;                 /* one JSON line per event instead of the table */
+    bool as_checks;            /* a verdict is shown as a tree of checks */
     bool quiet;                /* no table and no change lines, verdicts only */
     int64_t timeout_ms;        /* 0 = none */
     size_t raw_count;          /* events that can't have a verdict: wait for so many dead letters */

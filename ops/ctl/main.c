@@ -4,7 +4,8 @@
 #include "ops/ctl/ctl.h"
 
 static const struct ctl_command *const commands[] = {
-    &ctl_cmd_submit, &ctl_cmd_watch, &ctl_cmd_verify, &ctl_cmd_cancel, &ctl_cmd_doctor, &ctl_cmd_dev,
+    &ctl_cmd_submit, &ctl_cmd_watch,  &ctl_cmd_verify, &ctl_cmd_diagnose,
+    &ctl_cmd_cancel, &ctl_cmd_doctor, &ctl_cmd_dev,
 };
 
 static void print_help(void)

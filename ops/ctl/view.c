@@ -3,6 +3,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ops/ctl/checks.h"
+
 #define ROWS_SHOWN_MAX 200
 
 static const char *const COLOUR_OFF = "\033[0m";
@@ -265,17 +267,29 @@ static void print_dead_letter(struct view *v, const struct watcher_row *row)
     (void)fflush(v->out);
 }
 
+static void print_head(struct view *v, const struct watcher_row *row)
+{
+    const char *outcome = outcome_of(row);
+    (void)fprintf(v->out, "%s%-10s%s %s  (%s of %s)\n", outcome_colour(v, outcome), outcome,
+                  v->has_colour ? COLOUR_OFF : "", row->request_id, row->type == NULL ? "?" : row->type,
+                  row->workspace == NULL ? "?" : row->workspace);
+    (void)fprintf(v->out, "  %s\n", cw_json_str(row->result, "summary", ""));
+}
+
+void view_checks(struct view *v, const struct watcher_row *row)
+{
+    print_head(v, row);
+    checks_print(v->out, row->result);
+    (void)fflush(v->out);
+}
+
 void view_verdict(struct view *v, const struct watcher_row *row)
 {
     if (row->is_dead_letter) {
         print_dead_letter(v, row);
         return;
     }
-    const char *outcome = outcome_of(row);
-    (void)fprintf(v->out, "%s%-10s%s %s  (%s of %s)\n", outcome_colour(v, outcome), outcome,
-                  v->has_colour ? COLOUR_OFF : "", row->request_id, row->type == NULL ? "?" : row->type,
-                  row->workspace == NULL ? "?" : row->workspace);
-    (void)fprintf(v->out, "  %s\n", cw_json_str(row->result, "summary", ""));
+    print_head(v, row);
     print_error(v, row->result);
     print_problems(v, row->result);
     print_diagnosis(v, row->result);

@@ -25,5 +25,7 @@ void view_clear(struct view *v);
 void view_change(struct view *v, const struct watcher_row *row);
 /* The verdict, its steps, evidence, error and diagnosis. */
 void view_verdict(struct view *v, const struct watcher_row *row);
+/* The verdict as a tree of checks. */
+void view_checks(struct view *v, const struct watcher_row *row);
 
 #endif

@@ -213,6 +213,11 @@ class Stack:
 
     # --- Kafka -----------------------------------------------------------------------------------------------------------
 
+    def causeway(self, *args):
+        """The operator's command against this stack, to its end."""
+        env = {**os.environ, "CAUSEWAY_KAFKA_BROKERS": self.brokers}
+        return subprocess.run([str(BUILD / "causeway"), *args], env=env, text=True, capture_output=True, timeout=200, check=False)
+
     def send(self, *events, topic="causeway.requests"):
         """Publish events (dicts) under their workspace's key."""
         for e in events:

@@ -73,7 +73,7 @@ static int set_error(struct cw_job *job, struct cw_result_v1 *result)
 
 static void set_proof_error(const struct cw_job *job, struct cw_result_v1 *result)
 {
-    const struct cw_proof_error_v1 *e = &job->facts.proof_error;
+    const struct cw_proof_error_v1 *e = cw_facts_proof(&job->facts);
     result->error = (struct cw_error_v1){
         .class = cw_class_name(CW_CLASS_MISCONFIGURED),
         .code = e->code,
@@ -141,7 +141,7 @@ static int set_outcome(struct cw_job *job, struct cw_result_v1 *result)
     int r = 0;
     if (job->has_failure)
         r = set_error(job, result);
-    else if (job->facts.proof_error.code != NULL) {
+    else if (cw_facts_proof(&job->facts)->code != NULL) {
         result->outcome = CW_OUTCOME_FAILED;
         set_proof_error(job, result);
     } else

@@ -6,7 +6,7 @@
 static bool when(const struct cw_request *req, const struct cw_facts *facts)
 {
     (void)req;
-    return facts->proof_error.code != NULL;
+    return cw_facts_proof(facts)->code != NULL;
 }
 
 static int run(struct cw_step_ctx *c, struct cw_err *err)
@@ -27,11 +27,26 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
+/* After repairs, once. */
+static bool when_again(const struct cw_request *req, const struct cw_facts *facts)
+{
+    return facts->is_repaired == CW_TRI_YES && when(req, facts);
+}
+
 const struct cw_step cw_step_diagnose = {
     .name = "diagnose",
     .kind = CW_STEP_READ,
     .timeout_ms = INT64_C(15) * 60 * 1000,
     .retry = {.attempts = 5, .base_ms = 2000, .cap_ms = 60000},
     .when = when,
+    .run = run,
+};
+
+const struct cw_step cw_step_diagnose_again = {
+    .name = "diagnose_again",
+    .kind = CW_STEP_READ,
+    .timeout_ms = INT64_C(15) * 60 * 1000,
+    .retry = {.attempts = 5, .base_ms = 2000, .cap_ms = 60000},
+    .when = when_again,
     .run = run,
 };

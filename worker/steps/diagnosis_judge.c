@@ -71,6 +71,8 @@ static void judge_termination(struct cw_step_ctx *c, struct cw_findings *f)
     static const char *const unsettled[] = {"WORKSPACE_UPDATE"};
     static const char *const storage[] = {"DBFS_COMPONENT_UNHEALTHY"};
     const struct cw_termination_v1 *t = &c->facts->cluster_termination;
+    if (!cw_z_eq(cw_facts_proof(c->facts)->step, "launch_cluster")) /* an earlier try's, if any */
+        return;
     if (code_is(c, content, CW_ARRAY_LEN(content)))
         (void)cw_finding_add(f, CW_CAUSE_CLUSTER_CONTENT, CW_SURE, false,
                              "the cluster failed by what runs on it, not by the network",
@@ -124,7 +126,7 @@ static void judge_workspace(const struct cw_readings *r, struct cw_findings *f)
 
 static void judge_worker(const struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
 {
-    if (c->facts->cluster_id != NULL || !cw_z_eq(c->facts->proof_error.code, cw_err_name(CW_EDENIED)))
+    if (c->facts->cluster_id != NULL || !cw_z_eq(cw_facts_proof(c->facts)->code, cw_err_name(CW_EDENIED)))
         return;
     (void)cw_finding_add(f, CW_CAUSE_WORKER_OUTSIDE, CW_SURE, false,
                          "this worker reaches the workspace over its public address, which is shut",

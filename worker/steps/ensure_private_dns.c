@@ -4,8 +4,7 @@
 #include "common/azure/privatedns.h"
 #include "common/azure/workspace.h"
 #include "worker/steps/plans.h"
-
-#define RECORD_TTL_S 10
+#include "worker/steps/private_dns.h"
 
 static int choose_zone_name(struct cw_step_ctx *c, const char **ret_name, struct cw_err *err)
 {
@@ -67,33 +66,6 @@ static int ensure_zone_and_link(struct cw_step_ctx *c, const char *zone, struct 
     return 0;
 }
 
-/* In Azure China endpoints may carry no names, and the platform then writes no record: it is written here. */
-static int ensure_record(struct cw_step_ctx *c, const char *zone, const char *name, struct cw_err *err)
-{
-    const char *const addresses[] = {c->facts->endpoint_address};
-    struct cw_dns_record record;
-    struct cw_ensured done;
-    int r = cw_privatedns_get_record(c->svc->arm, &c->call, zone, name, &record, err);
-    if (r < 0 && r != -CW_ENOTFOUND)
-        return cw_err_wrap(err, "record %s", name);
-    if (r == 0 && record.address_count == 1 && cw_z_eq(record.addresses[0], addresses[0])) {
-        cw_step_found(c, "record %s points at %s", name, addresses[0]);
-        return 0;
-    }
-    if (r == 0) {
-        (void)cw_err_set(err, CW_EMISCONFIGURED, "record %s points at %s, the endpoint has %s", name,
-                         record.address_count > 0 ? record.addresses[0] : "nothing", addresses[0]);
-        cw_err_remedy(err, "remove the record if nothing else uses it, then send the request again");
-        return -CW_EMISCONFIGURED;
-    }
-    r = cw_privatedns_ensure_record(c->svc->arm, &c->call, zone, name, addresses, 1, RECORD_TTL_S, &done,
-                                    err);
-    if (r < 0)
-        return cw_err_wrap(err, "record %s", name);
-    cw_step_ensured(c, &done, "A record");
-    return 0;
-}
-
 static int ensure_group_and_record(struct cw_step_ctx *c, const char *zone, struct cw_err *err)
 {
     struct cw_ensured done;
@@ -109,7 +81,7 @@ static int ensure_group_and_record(struct cw_step_ctx *c, const char *zone, stru
     if (name == NULL)
         return cw_err_set(err, CW_EPROTO, "workspace URL %s is not of this cloud", c->facts->workspace_url);
     c->out->record_name = name;
-    return ensure_record(c, zone, name, err);
+    return cw_private_dns_ensure_record(c, zone, name, c->facts->endpoint_address, err);
 }
 
 static int run(struct cw_step_ctx *c, struct cw_err *err)

@@ -18,7 +18,7 @@
 
 static bool when(const struct cw_request *req, const struct cw_facts *facts)
 {
-    return req->options.launch_cluster && facts->proof_error.code == NULL;
+    return req->options.launch_cluster && cw_facts_proof(facts)->code == NULL;
 }
 
 static const char *name_of(struct cw_step_ctx *c)
@@ -256,12 +256,29 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
+/* After repairs, once. */
+static bool when_again(const struct cw_request *req, const struct cw_facts *facts)
+{
+    return facts->is_repaired == CW_TRI_YES && when(req, facts);
+}
+
 const struct cw_step cw_step_launch_cluster = {
     .name = STEP,
     .kind = CW_STEP_ONCE,
     .timeout_ms = INT64_C(75) * 60 * 1000,
     .retry = {.attempts = 6, .base_ms = 5000, .cap_ms = 120000},
     .when = when,
+    .run = run,
+    .probe = probe,
+    .undo = undo,
+};
+
+const struct cw_step cw_step_launch_cluster_again = {
+    .name = STEP "_again",
+    .kind = CW_STEP_ONCE,
+    .timeout_ms = INT64_C(75) * 60 * 1000,
+    .retry = {.attempts = 6, .base_ms = 5000, .cap_ms = 120000},
+    .when = when_again,
     .run = run,
     .probe = probe,
     .undo = undo,

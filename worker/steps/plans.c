@@ -1,5 +1,10 @@
 #include "worker/steps/plans.h"
 
+/* Where safe repairs were asked for and made. */
+#define PROVE_AGAIN                                                                                      \
+    &cw_step_repair, &cw_step_verify_dns_again, &cw_step_launch_cluster_again, &cw_step_run_probe_again, \
+        &cw_step_diagnose_again
+
 static const struct cw_step *const provision_steps[] = {
     &cw_step_check_request,
     &cw_step_ensure_resource_group,
@@ -12,6 +17,7 @@ static const struct cw_step *const provision_steps[] = {
     &cw_step_launch_cluster,
     &cw_step_run_probe,
     &cw_step_diagnose,
+    PROVE_AGAIN,
     &cw_step_remove_cluster,
 };
 
@@ -30,19 +36,20 @@ static const struct cw_step *const migrate_steps[] = {
     &cw_step_launch_cluster,
     &cw_step_run_probe,
     &cw_step_diagnose,
+    PROVE_AGAIN,
     &cw_step_remove_cluster,
     &cw_step_start_compute,
 };
 
 static const struct cw_step *const verify_steps[] = {
-    &cw_step_check_request, &cw_step_inspect_workspace, &cw_step_verify_dns,     &cw_step_launch_cluster,
-    &cw_step_run_probe,     &cw_step_diagnose,          &cw_step_remove_cluster,
+    &cw_step_check_request, &cw_step_inspect_workspace, &cw_step_verify_dns, &cw_step_launch_cluster,
+    &cw_step_run_probe,     &cw_step_diagnose,          PROVE_AGAIN,         &cw_step_remove_cluster,
 };
 
 static const struct cw_plan plans[] = {
-    {CW_REQUEST_PROVISION, 1, provision_steps, CW_ARRAY_LEN(provision_steps)},
-    {CW_REQUEST_MIGRATE, 1, migrate_steps, CW_ARRAY_LEN(migrate_steps)},
-    {CW_REQUEST_VERIFY, 1, verify_steps, CW_ARRAY_LEN(verify_steps)},
+    {CW_REQUEST_PROVISION, 2, provision_steps, CW_ARRAY_LEN(provision_steps)},
+    {CW_REQUEST_MIGRATE, 2, migrate_steps, CW_ARRAY_LEN(migrate_steps)},
+    {CW_REQUEST_VERIFY, 2, verify_steps, CW_ARRAY_LEN(verify_steps)},
 };
 
 const struct cw_plan *cw_plan_of(enum cw_request_kind kind)

@@ -20,6 +20,11 @@ extern const struct cw_step cw_step_verify_dns;
 extern const struct cw_step cw_step_launch_cluster;
 extern const struct cw_step cw_step_run_probe;
 extern const struct cw_step cw_step_diagnose;
+extern const struct cw_step cw_step_repair;
+extern const struct cw_step cw_step_verify_dns_again;
+extern const struct cw_step cw_step_launch_cluster_again;
+extern const struct cw_step cw_step_run_probe_again;
+extern const struct cw_step cw_step_diagnose_again;
 extern const struct cw_step cw_step_remove_cluster;
 extern const struct cw_step cw_step_start_compute;
 

@@ -8,7 +8,7 @@
 static bool when(const struct cw_request *req, const struct cw_facts *facts)
 {
     (void)req;
-    return facts->cluster_id != NULL && facts->proof_error.code == NULL;
+    return facts->cluster_id != NULL && cw_facts_proof(facts)->code == NULL;
 }
 
 static int run(struct cw_step_ctx *c, struct cw_err *err)
@@ -40,11 +40,26 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
+/* After repairs, once. */
+static bool when_again(const struct cw_request *req, const struct cw_facts *facts)
+{
+    return facts->is_repaired == CW_TRI_YES && req->options.launch_cluster && when(req, facts);
+}
+
 const struct cw_step cw_step_run_probe = {
     .name = STEP,
     .kind = CW_STEP_IDEMPOTENT,
     .timeout_ms = INT64_C(20) * 60 * 1000,
     .retry = {.attempts = 8, .base_ms = 3000, .cap_ms = 60000},
     .when = when,
+    .run = run,
+};
+
+const struct cw_step cw_step_run_probe_again = {
+    .name = STEP "_again",
+    .kind = CW_STEP_IDEMPOTENT,
+    .timeout_ms = INT64_C(20) * 60 * 1000,
+    .retry = {.attempts = 8, .base_ms = 3000, .cap_ms = 60000},
+    .when = when_again,
     .run = run,
 };

@@ -45,16 +45,18 @@ int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, cons
 {
     va_list args;
     va_start(args, fmt);
-    c->out->proof_error = (struct cw_proof_error_v1){
+    struct cw_proof_error_v1 *error =
+        c->facts->is_repaired == CW_TRI_YES ? &c->out->proof_again : &c->out->proof_error;
+    *error = (struct cw_proof_error_v1){
         .step = step,
         .code = cw_err_name(code),
         .message = cw_arena_vprintf(c->call.mem, fmt, args),
         .remedy = cw_step_copy(c, remedy),
     };
     va_end(args);
-    if (c->out->proof_error.message == NULL)
+    if (error->message == NULL)
         return -CW_ENOMEM;
-    cw_step_found(c, "%s", c->out->proof_error.message);
+    cw_step_found(c, "%s", error->message);
     return 0;
 }
 

@@ -92,8 +92,8 @@ int cw_step_lock(struct cw_step_ctx *c, const char *resource_id, struct cw_err *
  * Suspends: yes. */
 int cw_step_keep(struct cw_step_ctx *c, struct cw_err *err);
 
-/* A proof that fails does not end the plan: the cause is looked for, and everything put away. Sets c->out->proof_error; returns
- * 0, or -CW_ENOMEM. remedy may be NULL. */
+/* A proof that fails does not end the plan: the cause is looked for, and everything put away. Sets c->out->proof_error
+ * (proof_again after repairs); returns 0, or -CW_ENOMEM. remedy may be NULL. */
 int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, const char *remedy,
                          const char *fmt, ...) CW_PRINTF(5, 6);
 /* found or changed, by what an ensure function did; `what` names the thing ("subnet private-endpoints"). */

@@ -185,10 +185,26 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     return check_record(c, zone, address, err);
 }
 
+/* After repairs, once. */
+static bool when_again(const struct cw_request *req, const struct cw_facts *facts)
+{
+    (void)req;
+    return facts->is_repaired == CW_TRI_YES;
+}
+
 const struct cw_step cw_step_verify_dns = {
     .name = STEP,
     .kind = CW_STEP_READ,
     .timeout_ms = INT64_C(15) * 60 * 1000,
     .retry = {.attempts = 6, .base_ms = 2000, .cap_ms = 60000},
+    .run = run,
+};
+
+const struct cw_step cw_step_verify_dns_again = {
+    .name = STEP "_again",
+    .kind = CW_STEP_READ,
+    .timeout_ms = INT64_C(15) * 60 * 1000,
+    .retry = {.attempts = 6, .base_ms = 2000, .cap_ms = 60000},
+    .when = when_again,
     .run = run,
 };
