@@ -142,6 +142,11 @@ const struct cw_cfg_row cw_settings_rows[] = {
     NUM("engine.drain-timeout", CW_CFG_DURATION, drain_timeout_ms, 1 * SEC, 10 * MIN, "8s",
         "After SIGTERM, how long everything may take: handing requests over, leaving the group, the last events."),
 
+    NUM("reaper.interval", CW_CFG_DURATION, reaper_interval_ms, 0, 30 * DAY, "1h",
+        "Between two looks of the fleet for verification clusters that no request owns any more; 0s = never."),
+    NUM("reaper.age", CW_CFG_DURATION, reaper_age_ms, 10 * MIN, 30 * DAY, "3h",
+        "Such a cluster is removed when it started so long ago; longer than a proof takes."),
+
     STR("metrics.listen", NULL, metrics_listen, "127.0.0.1:9464",
         "Address of /metrics, /healthz and /readyz; empty = none."),
     STR("metrics.port-file", NULL, metrics_port_file, NULL,

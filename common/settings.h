@@ -76,6 +76,8 @@ struct cw_settings {
     int64_t waiting_interval_ms; /* between two progress events that say the same */
     int64_t undo_timeout_ms;
     int64_t drain_timeout_ms;
+    int64_t reaper_interval_ms; /* 0 = never */
+    int64_t reaper_age_ms;
 
     char *metrics_listen;    /* "" = none */
     char *metrics_port_file; /* NULL = none */

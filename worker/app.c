@@ -8,6 +8,7 @@
 #include "common/net/kafka_out.h"
 #include "common/net/listen.h"
 #include "worker/engine/engine.h"
+#include "worker/reaper.h"
 #include "worker/services.h"
 
 #define TURN_MS 1000
@@ -34,7 +35,7 @@ struct cw_app {
     struct cw_engine *engine;
     struct cw_listen *listen;
     struct cw_timer *timer;
-    struct cw_fiber *watchers[2]; /* token, redis; NULL = ended */
+    struct cw_fiber *watchers[3]; /* token, redis, reaper; NULL = ended */
     int64_t last_turn_ms;
     bool has_token;
     bool is_draining;
@@ -138,6 +139,17 @@ static int watch_redis(void *arg)
         r = cw_sleep(cw_in_ms(r < 0 ? REDIS_LOOK_MS / 5 : REDIS_LOOK_MS));
     }
     return 0;
+}
+
+static int reap(void *arg)
+{
+    struct cw_app *app = arg;
+    const struct cw_reaper reaper = {.settings = app->settings,
+                                     .redis = app->redis,
+                                     .locks = cw_engine_locks(app->engine),
+                                     .svc = cw_services_clients(app->services),
+                                     .worker_id = app->worker_id};
+    return cw_reaper_run(&reaper);
 }
 
 /* Renamed into place, so that a reader never sees half of it. */
@@ -345,6 +357,8 @@ int cw_app_start(struct cw_app *app, struct cw_err *err)
     r = cw_fiber_spawn(cw_loop_sched(app->loop), "token", watch_token, app, &app->watchers[0]);
     if (r == 0)
         r = cw_fiber_spawn(cw_loop_sched(app->loop), "redis", watch_redis, app, &app->watchers[1]);
+    if (r == 0)
+        r = cw_fiber_spawn(cw_loop_sched(app->loop), "reaper", reap, app, &app->watchers[2]);
     if (r < 0)
         return cw_err_set(err, r, "no memory for the worker");
     const struct cw_kafka_in_cfg in = {

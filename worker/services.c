@@ -169,3 +169,8 @@ const char *cw_services_credential_name(const struct cw_services *s)
 {
     return cw_credential_kind_name(cw_credential_kind_of(s->azure.credential));
 }
+
+const struct cw_clients *cw_services_clients(const struct cw_services *s)
+{
+    return &s->tenants[0].clients;
+}

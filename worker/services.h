@@ -19,6 +19,8 @@ void cw_services_free(struct cw_services *s);
  * serves), -CW_ENOMEM. Suspends: no. */
 int cw_services_clients_of(void *arg, const struct cw_request *req, const struct cw_clients **ret_clients,
                            struct cw_err *err);
+/* Those of the identity's own tenant. */
+const struct cw_clients *cw_services_clients(const struct cw_services *s);
 /* Is there a valid token for Resource Manager? Errors: those of cw_credential_token(). Suspends: when it must be fetched. */
 int cw_services_check(struct cw_services *s, struct cw_deadline until, struct cw_err *err);
 const struct cw_cloud *cw_services_cloud(const struct cw_services *s);

@@ -260,3 +260,27 @@ int cw_resources_get_subscription(struct cw_arm *arm, const struct cw_call *call
     *ret_tenant = cw_json_str(doc, "tenantId", "");
     return 0;
 }
+
+int cw_resources_list_subscriptions(struct cw_arm *arm, const struct cw_call *call,
+                                    const char *const **ret_subscriptions, size_t *ret_count,
+                                    struct cw_err *err)
+{
+    json_t *items = NULL;
+    int r = cw_arm_list(arm, call, "/subscriptions", &cw_api_subscriptions, &items, err);
+    if (r < 0)
+        return cw_err_wrap(err, "list subscriptions");
+    const char **out = cw_arena_alloc_array(call->mem, json_array_size(items) + 1, sizeof *out);
+    if (out == NULL)
+        return cw_err_set(err, CW_ENOMEM, "subscriptions");
+    size_t n = 0;
+    size_t i;
+    json_t *v;
+    json_array_foreach(items, i, v) {
+        const char *id = cw_json_str(v, "subscriptionId", NULL);
+        if (id != NULL)
+            out[n++] = id;
+    }
+    *ret_subscriptions = out;
+    *ret_count = n;
+    return 0;
+}

@@ -76,6 +76,10 @@ int cw_resources_list(struct cw_arm *arm, const struct cw_call *call, const char
                       const char *group, const char *type, const struct cw_resource **ret_items,
                       size_t *ret_count, struct cw_err *err);
 
+/* Ids of the subscriptions that the identity sees. */
+int cw_resources_list_subscriptions(struct cw_arm *arm, const struct cw_call *call,
+                                    const char *const **ret_subscriptions, size_t *ret_count,
+                                    struct cw_err *err);
 /* state: "Enabled" …; for preflight checks. */
 int cw_resources_get_subscription(struct cw_arm *arm, const struct cw_call *call, const char *subscription,
                                   const char **ret_state, const char **ret_tenant, struct cw_err *err);

@@ -105,6 +105,32 @@ int cw_workspace_get(struct cw_arm *arm, const struct cw_call *call, const char 
     return r < 0 ? r : read_workspace(call, doc, ret_workspace, err);
 }
 
+int cw_workspace_list(struct cw_arm *arm, const struct cw_call *call, const char *subscription,
+                      const struct cw_workspace **ret_workspaces, size_t *ret_count, struct cw_err *err)
+{
+    const char *path = cw_arena_printf(
+        call->mem, "/subscriptions/%s/providers/Microsoft.Databricks/workspaces", subscription);
+    json_t *items = NULL;
+    if (path == NULL)
+        return cw_check_mem(call, err);
+    int r = cw_arm_list(arm, call, path, &cw_api_databricks, &items, err);
+    if (r < 0)
+        return cw_err_wrap(err, "list workspaces");
+    struct cw_workspace *out = cw_arena_alloc_array(call->mem, json_array_size(items) + 1, sizeof *out);
+    if (out == NULL)
+        return cw_check_mem(call, err);
+    size_t i;
+    json_t *v;
+    json_array_foreach(items, i, v) {
+        r = read_workspace(call, v, &out[i], err);
+        if (r < 0)
+            return r;
+    }
+    *ret_workspaces = out;
+    *ret_count = json_array_size(items);
+    return 0;
+}
+
 int cw_workspace_wait(struct cw_arm *arm, const struct cw_call *call, const char *id,
                       struct cw_workspace *ret_workspace, struct cw_err *err)
 {

@@ -46,6 +46,9 @@ struct cw_workspace {
 
 int cw_workspace_get(struct cw_arm *arm, const struct cw_call *call, const char *id,
                      struct cw_workspace *ret_workspace, struct cw_err *err);
+/* Those of a subscription, as far as the list tells of them. */
+int cw_workspace_list(struct cw_arm *arm, const struct cw_call *call, const char *subscription,
+                      const struct cw_workspace **ret_workspaces, size_t *ret_count, struct cw_err *err);
 /* Wait until it is Succeeded and has workspaceUrl and workspaceId. Errors: -CW_EOPFAILED, -CW_ETIMEDOUT, -CW_ENOTFOUND. */
 int cw_workspace_wait(struct cw_arm *arm, const struct cw_call *call, const char *id,
                       struct cw_workspace *ret_workspace, struct cw_err *err);

@@ -205,6 +205,11 @@ const char *cw_engine_trouble(const struct cw_engine *e)
     return NULL;
 }
 
+struct cw_locks *cw_engine_locks(struct cw_engine *e)
+{
+    return e->parts.locks;
+}
+
 struct cw_runner *cw_engine_runner(struct cw_engine *e)
 {
     return e->runner;

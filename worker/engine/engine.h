@@ -57,6 +57,7 @@ bool cw_engine_is_assigned(const struct cw_engine *e);
 int64_t cw_engine_lag(struct cw_engine *e);
 /* What keeps requests from being answered until people mend it; NULL = nothing. */
 const char *cw_engine_trouble(const struct cw_engine *e);
+struct cw_locks *cw_engine_locks(struct cw_engine *e);
 struct cw_runner *cw_engine_runner(struct cw_engine *e);
 struct cw_intake *cw_engine_intake(struct cw_engine *e);
 /* Upper bound of the fibers that it may have at one time. */
