@@ -7,6 +7,7 @@ import concurrent.futures
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,9 @@ SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 # Sanitizers and a loaded machine make everything slower; deadlines are for hangs, not for speed.
 PATIENCE = float(os.environ.get("CW_PATIENCE", "1"))
 
+
+# A panic says where; on a fiber ASan adds a warning about the stack that it does not know, and no report.
+REPORT = re.compile(r"ERROR: \w+Sanitizer|^\S+:\d+:\d+: runtime error:|^\S+: \S+\.[ch]:\d+: (?:precondition|postcondition|bug) ", re.M)
 
 local = threading.local()
 
@@ -159,13 +163,11 @@ class Stack:
         assert not reports, f"{len(reports)} sanitizer reports"
 
     def sanitizer_reports(self):
-        """What sanitizers wrote into the logs."""
+        """What sanitizers and panics wrote into the logs."""
         found = []
         for log in self.dir.glob("*.log"):
             text = log.read_text(errors="replace")
-            for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:"):
-                if mark in text:
-                    found.append(f"{log.name}: {text[text.index(mark):][:4000]}")
+            found += [f"{log.name}: {text[m.start():][:4000]}" for m in REPORT.finditer(text)]
         return found
 
     def show_logs(self):
