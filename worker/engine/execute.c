@@ -61,7 +61,7 @@ static const char *open_of(const struct execution *x, const char *name, char out
 static int write_begin(struct execution *x, struct cw_err *err)
 {
     char begun[24], charged[24], since[24], open[OPEN_BYTES], f[FIELD_BYTES], t[FIELD_BYTES];
-    (void)snprintf(begun, sizeof begun, "%lld", (long long)(x->begun_before + x->tries + 1));
+    (void)snprintf(begun, sizeof begun, "%lld", (long long)x->begun_before + x->tries + 1);
     (void)snprintf(charged, sizeof charged, "%d", x->charged);
     (void)snprintf(since, sizeof since, "%lld", (long long)x->step->begun_wall_ms);
     (void)snprintf(f, sizeof f, "f:%s", x->name);

@@ -165,7 +165,7 @@ static enum cw_next answer(struct cw_job *job, struct cw_err *err)
 enum cw_next cw_leg_cancel(struct cw_job *job)
 {
     struct cw_err err = {0};
-    bool has_verdict;
+    bool has_verdict = false;
     cw_job_set_state(job, CW_JOB_SETTLING);
     int r = cw_job_accept(job, &has_verdict, &err);
     if (r < 0)

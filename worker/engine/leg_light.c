@@ -59,7 +59,7 @@ int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
 enum cw_next cw_leg_accept(struct cw_job *job)
 {
     struct cw_err err = {0};
-    bool has_verdict;
+    bool has_verdict = false;
     cw_job_set_state(job, CW_JOB_ACCEPTED);
     int r = cw_job_accept(job, &has_verdict, &err);
     if (r < 0)
@@ -121,7 +121,7 @@ enum cw_next cw_leg_refuse(struct cw_job *job)
 {
     struct cw_err err = {0};
     enum cw_stored stored;
-    bool has_verdict;
+    bool has_verdict = false;
     cw_job_set_state(job, CW_JOB_SETTLING);
     int r = cw_job_accept(job, &has_verdict, &err);
     if (r < 0)

@@ -94,8 +94,7 @@ const char *cw_remedy_of_class(const char *class)
         [CW_CLASS_THROTTLED] = "send the request again with a new id when Azure is less busy",
         [CW_CLASS_MISCONFIGURED] = "mend what the message names, then send the request again with a new id",
         [CW_CLASS_DENIED] =
-            "give the worker's identity the role that the operation needs, then send the request again "
-            "with a new id",
+            "give the worker's identity the role that it lacks, then send the request again with a new id",
         [CW_CLASS_INVALID] = "correct the request as the message says, then send it with a new id",
         [CW_CLASS_CANCELLED] =
             "nothing is to be done; to go on after all, send the request again with a new id",
