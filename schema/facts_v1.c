@@ -78,6 +78,8 @@ static const struct cw_member facts_members[] = {
     OBJECT("settingsBefore", settings_before, settings_shape),
     LIST("compute", compute, compute_count, cw_compute_v1_shape),
     {.name = "computeListed", .type = CW_MEMBER_BOOL, AT(compute_listed)},
+    {.name = "outageBegan", .type = CW_MEMBER_TIME, AT(outage_began_ms)},
+    {.name = "outageEnded", .type = CW_MEMBER_TIME, AT(outage_ended_ms)},
     TEXT("endpointId", endpoint_id),
     TEXT("endpointName", endpoint_name),
     TEXT("nicId", nic_id),

@@ -50,7 +50,9 @@ struct cw_facts {
     /* inventory_compute, stop_compute, start_compute */
     struct cw_compute_v1 *compute;
     size_t compute_count;
-    bool compute_listed; /* an empty list is a result */
+    bool compute_listed;     /* an empty list is a result */
+    int64_t outage_began_ms; /* wall clock: the first stop */
+    int64_t outage_ended_ms; /* wall clock: all that was stopped runs again */
 
     /* ensure_private_endpoint */
     const char *endpoint_id;

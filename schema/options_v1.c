@@ -54,7 +54,8 @@ static const struct cw_member options_members[] = {
      ENUM(order_names),
      AT(order),
      .otherwise = "documented",
-     .text = "order of the migration's changes; only `documented` is built yet"},
+     .text =
+         "order of a migration: as the guide has it, or `shortest-outage`: endpoint and DNS first, compute stopped for the change of the settings alone"},
 };
 #undef AT
 const struct cw_shape cw_options_v1_shape = {.name = "options",

@@ -197,6 +197,13 @@ static const struct cw_member result_members[] = {
      AT(compute),
      COUNT(compute_count),
      .text = "what ran before, and what runs now"},
+    {.name = "outageMs",
+     .type = CW_MEMBER_INT,
+     .min = 0,
+     .max = INT64_MAX,
+     .otherwise = "-1",
+     AT(outage_ms),
+     .text = "of a migration: milliseconds from the first stop of compute until all of it ran again"},
     {.name = "calls",
      .type = CW_MEMBER_OBJECT,
      .child = &calls_shape,
@@ -253,6 +260,9 @@ int cw_result_from_facts(struct cw_result_v1 *result, const struct cw_facts *fac
     }
     result->compute = items;
     result->compute_count = count;
+    result->outage_ms = facts->outage_began_ms > 0 && facts->outage_ended_ms >= facts->outage_began_ms
+                            ? facts->outage_ended_ms - facts->outage_began_ms
+                            : -1;
     return 0;
 }
 

@@ -106,6 +106,7 @@ struct cw_result_v1 {
     size_t diagnosis_count;
     struct cw_compute_change_v1 *compute;
     size_t compute_count;
+    int64_t outage_ms; /* from the first stop until all ran again; -1 = nothing was stopped */
     struct cw_calls_v1 calls;
     const char *worker;
     int64_t plan_version;

@@ -300,7 +300,7 @@ void rig_must(struct rig *rig, const struct cw_step *step)
 
 void rig_run_until(struct rig *rig, const struct cw_step *step)
 {
-    const struct cw_plan *plan = cw_plan_of(rig->req.kind);
+    const struct cw_plan *plan = cw_plan_of(&rig->req);
     for (size_t i = 0; i < plan->step_count && plan->steps[i] != step; i++)
         rig_must(rig, plan->steps[i]);
 }
@@ -469,8 +469,9 @@ static json_t *changes_of(const struct rig *rig)
 static json_t *stable_facts(const struct rig *rig)
 {
     static const char *const differing[] = {
-        "clusterId",  "clusterStarted", "probe", "workspaceUrl", "workspaceNumericId",
-        "recordName", "records",        "nicId", "clusterState", "workspaceExisted"};
+        "outageBegan", "outageEnded",  "clusterId",          "clusterStarted",
+        "probe",       "workspaceUrl", "workspaceNumericId", "recordName",
+        "records",     "nicId",        "clusterState",       "workspaceExisted"};
     json_t *facts = cw_shape_encode(&cw_facts_shape, &rig->facts);
     for (size_t i = 0; i < CW_ARRAY_LEN(differing); i++) {
         if (json_object_get(facts, differing[i]) != NULL)

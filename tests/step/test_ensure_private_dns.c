@@ -42,7 +42,7 @@ static void a_zone_of_another_name_is_refused(void **state)
             "unlinked-ws") "\",\"privateDns\":{\"zoneId\":\"/subscriptions/" RIG_SUBSCRIPTION
                            "/resourceGroups/hub/providers/Microsoft.Network/privateDnsZones/privatelink.azuredatabricks.net\"}}");
     /* check_request refuses it; only a workspace that asks for another name than its cloud's brings it here. */
-    const struct cw_plan *plan = cw_plan_of(CW_REQUEST_MIGRATE);
+    const struct cw_plan *plan = cw_plan_of(&rig->req);
     for (size_t i = 1; plan->steps[i] != STEP; i++)
         rig_must(rig, plan->steps[i]);
     assert_int_equal(rig_attempt(rig, STEP, false, &err), -CW_EMISCONFIGURED);

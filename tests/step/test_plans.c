@@ -1,6 +1,8 @@
 /* The three plans from begin to end, without an engine. */
 #include "tests/lib/steprig.h"
 
+#include "schema/result_v1.h"
+
 #define NEW "{\"workspaceId\":\"" RIG_WORKSPACE("new-ws") "\",\"region\":\"chinaeast2\"}"
 #define OLD "{\"workspaceId\":\"" RIG_WORKSPACE("existing-ws") "\",\"options\":{\"stopCompute\":\"allow\"}}"
 #define WRITES_MAX 20 /* a provision's budget: 8 for Azure, the others for the cluster and the probe on it */
@@ -34,6 +36,32 @@ static void a_migration_leaves_all_compute_running(void **state)
     rig_free(rig);
 }
 
+static int64_t outage_of(const char *data)
+{
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", data);
+    struct cw_result_v1 result = {0};
+    rig_run_until(rig, NULL);
+    assert_null(rig->facts.proof_error.code);
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        assert_string_equal(rig->facts.compute[i].state_now, "RUNNING");
+    assert_int_equal(cw_result_from_facts(&result, &rig->facts, rig->mem), 0);
+    rig_free(rig);
+    return result.outage_ms;
+}
+
+static void the_shortest_outage_is_shorter_and_both_are_measured(void **state)
+{
+    (void)state;
+    int64_t documented = outage_of(
+        "{\"workspaceId\":\"" RIG_WORKSPACE("existing-ws") "\",\"options\":{\"stopCompute\":\"allow\"}}");
+    int64_t shortest = outage_of(
+        "{\"workspaceId\":\"" RIG_WORKSPACE("existing-ws") "\",\"options\":{\"stopCompute\":\"allow\","
+                                                           "\"order\":\"shortest-outage\"}}");
+    print_message("outage: documented %lld s, shortest %lld s\n", (long long)documented / 1000,
+                  (long long)shortest / 1000);
+    assert_true(shortest > 0 && shortest < documented - 60000);
+}
+
 static void plan_mode_writes_nothing_and_tells_every_change(void **state)
 {
     (void)state;
@@ -56,7 +84,7 @@ static void plan_mode_writes_nothing_and_tells_every_change(void **state)
  * there. */
 static void cancel_at_step(const struct cw_step *step)
 {
-    const struct cw_plan *plan = cw_plan_of(CW_REQUEST_MIGRATE);
+    const struct cw_plan *plan = cw_plan_of(&(struct cw_request){.kind = CW_REQUEST_MIGRATE});
     struct cw_err err = {0};
     struct rig *rig = rig_new(RIG_EXISTING, "migrate", OLD);
     rig_run_until(rig, step);
@@ -89,7 +117,7 @@ static void cancel_at_step(const struct cw_step *step)
 static void a_cancelled_migration_leaves_all_compute_running(void **state)
 {
     (void)state;
-    const struct cw_plan *plan = cw_plan_of(CW_REQUEST_MIGRATE);
+    const struct cw_plan *plan = cw_plan_of(&(struct cw_request){.kind = CW_REQUEST_MIGRATE});
     for (size_t i = 0; i + 1 < plan->step_count; i++)
         cancel_at_step(plan->steps[i]);
 }
@@ -99,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_workspace_is_proven_and_a_second_run_changes_nothing),
         cmocka_unit_test(a_migration_leaves_all_compute_running),
+        cmocka_unit_test(the_shortest_outage_is_shorter_and_both_are_measured),
         cmocka_unit_test(plan_mode_writes_nothing_and_tells_every_change),
         cmocka_unit_test(a_cancelled_migration_leaves_all_compute_running),
     };

@@ -20,7 +20,7 @@ struct cw_engine_cfg {
     const char *topic_progress;
     const char *topic_results;
     const char *topic_deadletter;
-    const struct cw_plan *(*plan_of)(enum cw_request_kind kind);
+    const struct cw_plan *(*plan_of)(const struct cw_request *req);
     int (*clients_of)(void *arg, const struct cw_request *req, const struct cw_clients **ret_clients,
                       struct cw_err *err);
     void (*fatal)(void *arg, const struct cw_err *err);

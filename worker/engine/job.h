@@ -113,7 +113,7 @@ struct cw_engine_parts {
     struct cw_journal journal;
     struct cw_publish publish;
     struct cw_runner *runner;
-    const struct cw_plan *(*plan_of)(enum cw_request_kind kind);
+    const struct cw_plan *(*plan_of)(const struct cw_request *req);
     /* The remote services for a request (its tenant). Errors: -CW_EREJECTED, -CW_ENOMEM. Suspends: no. */
     int (*clients_of)(void *arg, const struct cw_request *req, const struct cw_clients **ret_clients,
                       struct cw_err *err);

@@ -136,7 +136,7 @@ enum cw_next cw_leg_refuse(struct cw_job *job)
         return CW_NEXT_FINISH;
     cw_log_err(CW_WARN, "job.refused_after_begin", &job->refusal);
     /* A cancel is never claimed: its id is that of a request which is being run, and has its own verdict coming. */
-    return job->parts->plan_of(job->req.kind) == NULL ? CW_NEXT_END : CW_NEXT_ENLIST;
+    return job->parts->plan_of(&job->req) == NULL ? CW_NEXT_END : CW_NEXT_ENLIST;
 }
 
 enum cw_next cw_leg_deadletter(struct cw_job *job)

@@ -46,7 +46,7 @@ static enum cw_next without_lock(struct cw_job *job, int r, const struct cw_err 
 static int load_journal(struct cw_job *job, struct cw_err *err)
 {
     const struct cw_claim mine = cw_job_claim(job);
-    const struct cw_plan *plan = job->parts->plan_of(job->req.kind);
+    const struct cw_plan *plan = job->parts->plan_of(&job->req);
     int r = cw_job_reset_run(job);
     if (r < 0)
         return cw_err_set(err, r, "no memory for a request");

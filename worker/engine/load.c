@@ -98,7 +98,7 @@ static int load_failure(struct cw_job *job)
 
 int cw_job_load(struct cw_job *job, struct cw_err *err)
 {
-    job->plan = job->parts->plan_of(job->req.kind);
+    job->plan = job->parts->plan_of(&job->req);
     if (job->plan == NULL)
         return cw_err_set(err, CW_EBUG, "no plan for this kind of request");
     job->steps = cw_arena_alloc_array(job->run_mem, job->plan->step_count, sizeof *job->steps);

@@ -125,6 +125,8 @@ int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err)
     for (size_t i = 0; i < list.count; i++)
         cw_step_found(c, "%s %s is %s", cw_compute_kind_name(list.items[i].kind), list.items[i].name,
                       states[i] == NULL ? "gone" : states[i]);
+    if (r == 0 && c->facts->outage_ended_ms == 0)
+        c->out->outage_ended_ms = cw_wall_ms();
     if (r == 0 && cw_compute_has_stopped(c->facts))
         r = cw_compute_note_remove(c, err);
     return r;
@@ -198,16 +200,20 @@ static int record_stops(void *arg, const struct cw_compute *items, size_t count,
 {
     struct stop_log *log = arg;
     bool is_new = false;
+    bool is_stop = false;
     if (!reserve(log, count))
         return cw_err_set(err, CW_ENOMEM, "compute");
     for (size_t i = 0; i < count; i++) {
         struct cw_compute_v1 *known = find(log, &items[i]);
         is_new = is_new || known == NULL || !known->stopped_by_us;
+        is_stop = is_stop || items[i].kind != CW_COMPUTE_SCHEDULE;
         if (known != NULL)
             known->stopped_by_us = true;
         else if (!add(log, &items[i]))
             return cw_err_set(err, CW_ENOMEM, "compute");
     }
+    if (is_stop && log->c->facts->outage_began_ms == 0 && log->c->out->outage_began_ms == 0)
+        log->c->out->outage_began_ms = cw_wall_ms();
     int r = is_new ? keep(log, err) : 0;
     for (size_t i = 0; r == 0 && i < count; i++)
         tell(log->c, &items[i]);

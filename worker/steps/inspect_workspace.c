@@ -28,6 +28,12 @@ static int check_eligible(const struct cw_step_ctx *c, const struct cw_workspace
         return refuse(
             err, "send a migrate request, which enables secure cluster connectivity",
             "the workspace's clusters have public IP addresses (secure cluster connectivity is off)", NULL);
+    if (ws->no_public_ip != CW_YES && c->req->options.order == CW_ORDER_SHORTEST_OUTAGE)
+        return refuse(
+            err, "set options.order to documented",
+            "no private endpoint can be made while the clusters have public IP addresses: the shortest-outage "
+            "order needs secure cluster connectivity first",
+            NULL);
     return 0;
 }
 

@@ -113,7 +113,7 @@ struct cw_plan {
     size_t step_count;
 };
 
-/* plans.c. NULL for a kind without plan (cancel). */
-const struct cw_plan *cw_plan_of(enum cw_request_kind kind);
+/* plans.c. By kind and, for a migration, options.order. NULL for a kind without plan (cancel). */
+const struct cw_plan *cw_plan_of(const struct cw_request *req);
 
 #endif

@@ -261,9 +261,9 @@ static const struct cw_step step_c = {.name = "gamma",
 static const struct cw_step *const table[] = {&step_a, &step_b, &step_c};
 static const struct cw_plan plan = {CW_REQUEST_VERIFY, 4, table, 3};
 
-static const struct cw_plan *plan_of(enum cw_request_kind kind)
+static const struct cw_plan *plan_of(const struct cw_request *req)
 {
-    return kind == CW_REQUEST_CANCEL ? NULL : &plan;
+    return req->kind == CW_REQUEST_CANCEL ? NULL : &plan;
 }
 
 static bool refuse_clients; /* as for a tenant that this fleet does not serve */

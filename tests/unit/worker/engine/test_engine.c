@@ -145,9 +145,9 @@ static const struct cw_step step = {
 static const struct cw_step *const steps[] = {&step};
 static const struct cw_plan plan = {CW_REQUEST_VERIFY, 1, steps, 1};
 
-static const struct cw_plan *plan_of(enum cw_request_kind kind)
+static const struct cw_plan *plan_of(const struct cw_request *req)
 {
-    return kind == CW_REQUEST_CANCEL ? NULL : &plan;
+    return req->kind == CW_REQUEST_CANCEL ? NULL : &plan;
 }
 
 static int clients_of(void *arg, const struct cw_request *req, const struct cw_clients **ret_clients,
