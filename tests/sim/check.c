@@ -231,7 +231,12 @@ static void on_delivered(void *arg, struct cw_loop *loop, const char *topic, int
 static void on_moved(void *arg, struct cw_loop *loop, const char *topic, int32_t partition, const char *how)
 {
     (void)arg;
-    const struct sim_worker *w = sim_worker_of(loop);
+    struct sim_worker *w = sim_worker_of(loop);
+    if (w != NULL) {
+        bool is_bulk = strcmp(topic, SIM_BULK) == 0;
+        w->owns[is_bulk][partition] = strcmp(how, "assigned") == 0;
+        w->lost_ms[is_bulk][partition] = cw_mono_ms();
+    }
     sim_say("%s/%d: %s: %s", topic, (int)partition, w == NULL ? "?" : w->id, how);
 }
 
@@ -247,11 +252,29 @@ static void on_redis_write(void *arg, const char *what, const char *key)
         sim_say("redis: %s %s", what, key);
 }
 
+/* Each change of a journal is made by who holds the lock at that moment. */
+static void on_script(void *arg, const char *name, size_t key_count, const char *const *keys,
+                      const struct cw_str *args, const struct redis_value *answer)
+{
+    (void)arg;
+    bool is_fenced = strcmp(name, "journal.write") == 0 || strcmp(name, "journal.claim") == 0;
+    if (!is_fenced || key_count < 2 || answer->type != REDIS_LIST || answer->items[0].number != 1)
+        return;
+    const char *job = strstr(keys[0], "}:job:r");
+    if (strcmp(name, "journal.claim") == 0 && job != NULL)
+        sim.fates[strtoul(job + 7, NULL, 10)].claims++;
+    char holder[512];
+    sim_lock_value(keys[1], holder);
+    if (strcmp(holder, args[0].p) != 0)
+        sim_fail("%s of %s by \"%s\", but the lock is held by \"%s\"", name, keys[0], args[0].p, holder);
+}
+
 void sim_check_begin(void)
 {
     static const struct kafka_watch watch = {on_appended, on_delivered, on_committed, on_moved};
     kafka_on(&watch, NULL);
     redis_on_write(on_redis_write, NULL);
+    redis_on_script(on_script, NULL);
     for (size_t i = 0; i < sim.plan.request_count; i++) {
         char id[32], name[64];
         if (sim.plan.requests[i].is_repeat)

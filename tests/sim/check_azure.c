@@ -9,6 +9,8 @@
 #include "worker/steps/compute_facts.h"
 
 #define SCRATCH_BYTES ((size_t)1 << 20)
+#define CLAIMS_MAX 3
+#define PARK_MS 1000 /* so long may a job take to stop */
 
 static const json_t *entry_at(size_t i)
 {
@@ -39,17 +41,24 @@ static size_t request_of(const json_t *e)
 
 /* ---- locks ----------------------------------------------------------------------------------------------------------- */
 
-/* Who holds the lock of a resource, "" = nobody. */
-static void holder_of(const char *resource, char out[512])
+void sim_lock_value(const char *key, char out[512])
 {
     struct cw_arena *mem;
     CW_BUG_ON(cw_arena_new(SCRATCH_BYTES, &mem) < 0);
-    char *folded = cw_arena_strdup(mem, resource);
-    cw_z_lower(folded);
-    const struct cw_str argv[] = {cw_str_of("GET"), cw_str_of(cw_arena_printf(mem, "cw:{%s}:lock", folded))};
+    const struct cw_str argv[] = {cw_str_of("GET"), cw_str_of(key)};
     const struct redis_value v = redis_execute(2, argv, mem);
     (void)snprintf(out, 512, "%s", v.type == REDIS_TEXT ? v.text.p : "");
     cw_arena_free(mem);
+}
+
+/* Who holds the lock of a resource, "" = nobody. */
+static void holder_of(const char *resource, char out[512])
+{
+    char key[AZ_ID_MAX + 16];
+    (void)snprintf(key, sizeof key, "cw:{%s", resource);
+    cw_z_lower(key);
+    (void)snprintf(key + strlen(key), sizeof key - strlen(key), "}:lock");
+    sim_lock_value(key, out);
 }
 
 /* "<epoch>|<token>|<worker>|<request>" */
@@ -165,6 +174,20 @@ static void check_time(const struct sim_worker *by, size_t request, const json_t
              az_str(e, "resourceId"), request);
 }
 
+/* Who has given all partitions of a request away stops within a moment. */
+static void check_partitions(const struct sim_worker *by, size_t request, const json_t *e)
+{
+    for (size_t lane = 0; lane < 2; lane++) {
+        for (size_t p = 0; p < KAFKA_PARTITIONS_MAX; p++) {
+            bool is_recent = by->lost_ms[lane][p] > 0 && cw_mono_ms() - by->lost_ms[lane][p] <= PARK_MS;
+            if (sim.fates[request].is_at[lane][p] && (by->owns[lane][p] || is_recent))
+                return;
+        }
+    }
+    sim_fail("%s writes %s %s for r%zu, whose partition it has given away", by->id, az_str(e, "operation"),
+             az_str(e, "resourceId"), request);
+}
+
 static void check_entry(const struct sim_worker *by, size_t at, const json_t *e)
 {
     if (is_of_platform(e) || !is_changed(e))
@@ -180,7 +203,12 @@ static void check_entry(const struct sim_worker *by, size_t at, const json_t *e)
     const struct sim_request *r = &sim.plan.requests[request];
     if (r->is_plan_only)
         sim_fail("r%zu may only plan, and writes", request);
+    bool is_stop = strcmp(az_str(e, "operation"), "clusters/delete") == 0 ||
+                   strcmp(az_str(e, "operation"), "sql/warehouses/stop") == 0;
+    if (is_stop && r->ask == SIM_MIGRATE && !r->may_stop)
+        sim_fail("r%zu may not stop compute, and does", request);
     check_time(by, request, e);
+    check_partitions(by, request, e);
     check_locks(by, request, e);
     check_repeat(at, e, request);
     check_twins(&sim.plan.workspaces[r->workspace]);
@@ -284,6 +312,17 @@ static void check_compute(const struct sim_workspace *w)
     }
 }
 
+/* Where nothing goes wrong a request is taken on once, or again when a worker that joins late gets its partition. */
+static void check_claims(void)
+{
+    if (sim.plan.action_count > 0)
+        return;
+    for (size_t i = 0; i < sim.plan.request_count; i++) {
+        if (sim.fates[i].claims > CLAIMS_MAX)
+            sim_fail("r%zu was taken on %zu times, though nothing went wrong", i, sim.fates[i].claims);
+    }
+}
+
 static void check_no_lock(const char *resource)
 {
     char holder[512];
@@ -310,5 +349,6 @@ void sim_check_end(void)
         check_compute(&sim.plan.workspaces[i]);
         check_no_lock(sim.plan.workspaces[i].id);
     }
+    check_claims();
     sim_check_log();
 }

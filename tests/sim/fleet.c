@@ -108,6 +108,8 @@ static void start(void *arg, int64_t num)
     (void)snprintf(w->id, sizeof w->id, "w%zu%s%.0u", w->index, sim.plan.keeps_names ? "" : ".",
                    sim.plan.keeps_names ? 0 : w->life);
     w->is_stopping = w->is_stopped = false;
+    memset(w->owns, 0, sizeof w->owns);
+    memset(w->lost_ms, 0, sizeof w->lost_ms);
     load_settings(w);
     const struct cw_sched_cfg sched = cw_app_sched_cfg(&w->settings);
     int r = cw_loop_new(&sched, &w->loop, &err);

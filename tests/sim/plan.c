@@ -120,10 +120,11 @@ static void draw_action(struct luck *l, struct sim_plan *p, size_t i)
         enum sim_act act;
         int weight;
     } all[] = {
-        {SIM_CRASH_TOUCH, 30}, {SIM_CRASH, 6},        {SIM_FREEZE, 14},    {SIM_TERMINATE, 10},
-        {SIM_ROLL, 3},         {SIM_EXPEL, 10},       {SIM_SHUFFLE, 8},    {SIM_REWIND, 4},
-        {SIM_KAFKA_DOWN, 4},   {SIM_KAFKA_FAULTY, 6}, {SIM_REDIS_DOWN, 6}, {SIM_REDIS_FAILOVER, 4},
-        {SIM_REDIS_LOSS, 2},   {SIM_REDIS_SLOW, 5},   {SIM_AZURE, 22},     {SIM_SKEW, 3},
+        {SIM_CRASH_TOUCH, 30},   {SIM_CRASH, 6},      {SIM_FREEZE, 8},       {SIM_FREEZE_TOUCH, 14},
+        {SIM_TERMINATE, 10},     {SIM_ROLL, 3},       {SIM_EXPEL, 14},       {SIM_SHUFFLE, 12},
+        {SIM_REWIND, 4},         {SIM_KAFKA_DOWN, 8}, {SIM_KAFKA_FAULTY, 6}, {SIM_REDIS_DOWN, 6},
+        {SIM_REDIS_FAILOVER, 4}, {SIM_REDIS_LOSS, 2}, {SIM_REDIS_SLOW, 5},   {SIM_AZURE, 22},
+        {SIM_SKEW, 3},
     };
     int64_t sum = 0;
     for (size_t k = 0; k < CW_ARRAY_LEN(all); k++)
@@ -139,7 +140,14 @@ static void draw_action(struct luck *l, struct sim_plan *p, size_t i)
         .worker = (size_t)between(l, 0, (int64_t)p->workers - 1),
         .length_ms = chance(l, 50) ? between(l, 100, p->lease_ms) : between(l, p->lease_ms, p->lease_ms * 4),
     };
+    /* Troubles seldom come alone. */
+    if (i > 0 && chance(l, 40))
+        a->at_ms = p->actions[i - 1].at_ms + between(l, 0, chance(l, 50) ? 1000 : 15000);
     switch (a->act) {
+    case SIM_FREEZE_TOUCH:
+        a->length_ms = p->lease_ms + between(l, 0, p->lease_ms * 2);
+        a->number = chance(l, 50) ? between(l, 1, 400) : between(l, 1, 3000);
+        break;
     case SIM_CRASH_TOUCH:
         a->number = chance(l, 50) ? between(l, 1, 400) : between(l, 1, 3000);
         break;
@@ -154,6 +162,11 @@ static void draw_action(struct luck *l, struct sim_plan *p, size_t i)
         break;
     case SIM_SKEW:
         a->number = between(l, -20, 20) * MINUTE;
+        break;
+    case SIM_KAFKA_DOWN:
+    case SIM_KAFKA_FAULTY:
+    case SIM_REDIS_DOWN:
+        a->number = chance(l, 50); /* and a worker is asked to end meanwhile */
         break;
     case SIM_EXPEL:
         a->length_ms = between(l, 1, 10000);

@@ -55,6 +55,7 @@ struct sim_request {
     X(CRASH_TOUCH, "the worker that does the nth thing dies in it")       \
     X(CRASH, "a worker dies")                                             \
     X(FREEZE, "a worker freezes")                                         \
+    X(FREEZE_TOUCH, "the worker that does the nth thing freezes in it")   \
     X(TERMINATE, "a worker is asked to end, and another takes its place") \
     X(ROLL, "all workers are replaced, one after the other")              \
     X(EXPEL, "the group expels a worker, which learns it late")           \

@@ -62,6 +62,11 @@ static bool on_touch(void *arg, struct cw_loop *loop, const char *what)
     for (size_t i = 0; i < sim.plan.action_count; i++) {
         if (sim.doomed_touches[i] != sim.touches)
             continue;
+        if (sim.plan.actions[i].act == SIM_FREEZE_TOUCH) {
+            sim_say("%s:", what);
+            sim_fleet_freeze(w->index, sim.plan.actions[i].length_ms);
+            continue;
+        }
         sim_say("worker %s dies at: %s", w->id, what);
         return true;
     }
@@ -115,6 +120,12 @@ static void terminate(void *arg, int64_t worker)
     sim_fleet_terminate((size_t)worker);
 }
 
+static void terminate_meanwhile(const struct sim_action *a)
+{
+    if (a->number != 0)
+        world_at(cw_mono_ms() + a->length_ms / 2, terminate, NULL, (int64_t)a->worker);
+}
+
 static void act_on_kafka(const struct sim_action *a)
 {
     int64_t until = cw_mono_ms() + a->length_ms;
@@ -130,8 +141,10 @@ static void act_on_kafka(const struct sim_action *a)
         break;
     case SIM_KAFKA_DOWN:
         kafka_down_until(until);
+        terminate_meanwhile(a);
         break;
     default:
+        terminate_meanwhile(a);
         kafka_be_faulty(3);
         world_at(until, end_kafka_faults, NULL, 0);
         break;
@@ -156,6 +169,7 @@ static void act_on_redis(const struct sim_action *a)
         break;
     default:
         redis_down_until(until);
+        terminate_meanwhile(a);
         break;
     }
 }
@@ -164,6 +178,7 @@ static void act_on_workers(size_t i, const struct sim_action *a)
 {
     switch (a->act) {
     case SIM_CRASH_TOUCH:
+    case SIM_FREEZE_TOUCH:
         sim.doomed_touches[i] = sim.touches + (uint64_t)a->number;
         break;
     case SIM_CRASH:
@@ -237,7 +252,9 @@ static void submit(void *arg, int64_t num)
     };
     int32_t partition;
     int64_t offset = kafka_append(&record, &partition);
-    sim.fates[sim_request_original(&sim.plan, i)].is_sent = true;
+    struct sim_fate *f = &sim.fates[sim_request_original(&sim.plan, i)];
+    f->is_sent = true;
+    f->is_at[r->is_bulk][partition] = true;
     sim_say("request: %s -> %s/%d@%lld", text.p, record.topic, (int)partition, (long long)offset);
 }
 

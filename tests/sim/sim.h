@@ -25,6 +25,8 @@ struct sim_worker {
     struct cw_settings settings;
     struct cw_loop *loop; /* NULL = it does not run */
     struct cw_app *app;
+    bool owns[2][KAFKA_PARTITIONS_MAX];       /* lane, partition: as far as it knows */
+    int64_t lost_ms[2][KAFKA_PARTITIONS_MAX]; /* when it learned that it does not any more */
     bool is_stopping;
     bool is_stopped;
     bool stays_away; /* until the end: the fleet is being taken down */
@@ -36,6 +38,7 @@ struct sim_fate {
     char verdict_id[40]; /* id of its verdict's event */
     char guid[40];       /* correlation id of its calls */
     bool is_sent;
+    bool is_at[2][KAFKA_PARTITIONS_MAX]; /* lane, partition: where it and its repeats stand */
     size_t verdicts;
     struct cw_buf verdict; /* the first copy: key, value, headers */
     const char *value;     /* of it, in the topic */
@@ -45,6 +48,7 @@ struct sim_fate {
     char top[64];       /* greatest sequence of an event about it */
     char top_step[64];  /* sequence of the last event that is no waiting */
     char top_event[64]; /* its id */
+    size_t claims;      /* times that a worker took it on */
     size_t changes;     /* effective, in the ledger */
 };
 

@@ -44,6 +44,11 @@ static struct {
     int64_t down_until_ms;
     int64_t slow_one_in; /* 0 = never */
     uint64_t calls;
+    void (*on_script)(void *arg, const char *name, size_t key_count, const char *const *keys,
+                      const struct cw_str *args, const struct redis_value *answer);
+    void *on_script_arg;
+    struct redis_mirror mirror;
+    void *mirror_arg;
 } store;
 
 void world_redis_reset(void)
@@ -74,6 +79,26 @@ void world_redis_command(int (*fn)(void *arg, size_t argc, const struct cw_str *
 void world_redis_set_down(bool is_down)
 {
     store.is_down = is_down;
+}
+
+void redis_on_script(void (*fn)(void *arg, const char *name, size_t key_count, const char *const *keys,
+                                const struct cw_str *args, const struct redis_value *answer),
+                     void *arg)
+{
+    store.on_script = fn;
+    store.on_script_arg = arg;
+}
+
+void redis_set_mirror(const struct redis_mirror *mirror, void *arg)
+{
+    store.mirror = *mirror;
+    store.mirror_arg = arg;
+}
+
+void redis_tell_gone(const char *key)
+{
+    if (store.mirror.gone != NULL)
+        store.mirror.gone(store.mirror_arg, key);
 }
 
 void redis_down_until(int64_t mono_ms)
@@ -183,10 +208,15 @@ int redis_eval(const struct cw_redis_script *script, size_t key_count, const cha
 
 static void execute(struct op *op)
 {
+    const char *const *keys = (const char *const *)op->keys;
     redis_begin_write(op->script != NULL ? op->script->name : op->argv[0].p);
-    op->value = op->script != NULL ? redis_run_lua(op->script, op->key_count, (const char *const *)op->keys,
-                                                   op->argc, op->argv, op->mem)
-                                   : redis_execute(op->argc, op->argv, op->mem);
+    op->value = op->script != NULL
+                    ? redis_run_lua(op->script, op->key_count, keys, op->argc, op->argv, op->mem)
+                    : redis_execute(op->argc, op->argv, op->mem);
+    if (op->script != NULL && store.on_script != NULL)
+        store.on_script(store.on_script_arg, op->script->name, op->key_count, keys, op->argv, &op->value);
+    if (store.mirror.ran != NULL)
+        store.mirror.ran(store.mirror_arg, op->script, op->key_count, keys, op->argc, op->argv, &op->value);
 }
 
 /* The answer arrives. */

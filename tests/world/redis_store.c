@@ -111,6 +111,7 @@ static struct entry *find(const char *key)
             continue;
         if (e->expires_ms > cw_mono_ms())
             return e;
+        redis_tell_gone(key);
         *at = e->next;
         free_entry(e);
         return NULL;
@@ -232,6 +233,7 @@ size_t redis_lose_last(size_t writes)
 
 void redis_lose_all(void)
 {
+    redis_tell_gone(NULL);
     for (size_t i = 0; i < BUCKETS; i++) {
         while (db.buckets[i] != NULL) {
             struct entry *e = db.buckets[i];
