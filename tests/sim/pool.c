@@ -233,6 +233,6 @@ void sim_print_totals(const struct sim_range *o, const struct sim_totals *t)
         (unsigned long long)t->writes);
     (void)printf(
         "# since Redis forgot: %llu changes without the lock (within a lease), %llu verdicts that differ, %llu "
-        "clusters and warehouses that stay stopped\n",
+        "clusters and warehouses that stay stopped or left\n",
         (unsigned long long)t->unlocked, (unsigned long long)t->differing, (unsigned long long)t->forgotten);
 }

@@ -75,7 +75,7 @@ struct sim {
     size_t deliveries;
     size_t unlocked_writes;        /* after Redis forgot a lock, within a lease */
     size_t verdicts_after_amnesia; /* that differ from the first, which Redis had forgotten */
-    size_t forgotten_compute;      /* does not run again, since Redis forgot that it had run */
+    size_t forgotten_compute;      /* stays stopped, or is left, since Redis forgot it */
 };
 extern struct sim sim;
 
