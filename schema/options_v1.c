@@ -98,7 +98,7 @@ static const struct cw_shape egress_shape = {.name = "egress",
 
 #define AT(member) .offset = offsetof(struct cw_hub_peering_v1, member)
 static const struct cw_member hub_peering_members[] = {
-    {.name = "vnetId", TEXT(VNET_ID), AT(vnet_id), .text = "the hub VNet to peer with; not built yet"},
+    {.name = "vnetId", TEXT(VNET_ID), AT(vnet_id), .text = "the existing hub VNet to peer with"},
 };
 #undef AT
 static const struct cw_shape hub_peering_shape = {.name = "hubPeering",
@@ -133,7 +133,7 @@ static const struct cw_member provision_network_members[] = {
     {.name = "hubPeering",
      OBJECT(hub_peering_shape),
      AT(hub_peering),
-     .text = "peering with a hub; not built yet"},
+     .text = "peering with a hub, both ways"},
 };
 static const struct cw_member migrate_network_members[] = {
     {.name = "privateEndpointSubnet",
@@ -145,7 +145,7 @@ static const struct cw_member migrate_network_members[] = {
     {.name = "hubPeering",
      OBJECT(hub_peering_shape),
      AT(hub_peering),
-     .text = "peering with a hub; not built yet"},
+     .text = "peering with a hub, both ways"},
 };
 #undef AT
 const struct cw_shape cw_provision_network_v1_shape = {.name = "network",

@@ -164,10 +164,6 @@ static void check_is_built(const struct cw_request *req, struct cw_arena *mem, s
         cw_problems_add(problems, mem, "/options/repeatSeconds",
                         "leave it away and send verify requests on a schedule",
                         "repeated verification is not built yet");
-    if (req->network.hub_peering.vnet_id != NULL)
-        cw_problems_add(problems, mem, "/network/hubPeering",
-                        "leave it away, and peer the VNets yourself before or after",
-                        "peering with a hub is not built yet");
     if (req->browser_authentication.mode != CW_BROWSER_SKIP)
         cw_problems_add(problems, mem, "/browserAuthentication/mode",
                         "use skip: back-end connections don't need it",

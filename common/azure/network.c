@@ -345,6 +345,29 @@ int cw_network_ensure_nsg(struct cw_arm *arm, const struct cw_call *call, const 
     return cw_arm_ensure(arm, call, &goal, ret_ensured, err);
 }
 
+int cw_network_ensure_peering(struct cw_arm *arm, const struct cw_call *call, const char *vnet_id,
+                              const char *name, const char *remote_vnet_id, struct cw_ensured *ret_ensured,
+                              struct cw_err *err)
+{
+    static const char *const read_only[] = {"properties/peeringState",
+                                            "properties/peeringSyncLevel",
+                                            "properties/remoteAddressSpace",
+                                            "properties/remoteVirtualNetworkAddressSpace",
+                                            "properties/remoteBgpCommunities",
+                                            "properties/resourceGuid",
+                                            NULL};
+    const char *id = cw_armid_child(call->mem, vnet_id, "virtualNetworkPeerings", name);
+    CW_AUTO(cw_auto_json)
+    json_t *body =
+        json_pack("{s:{s:o,s:b,s:b}}", "properties", "remoteVirtualNetwork", cw_build_ref(remote_vnet_id),
+                  "allowVirtualNetworkAccess", 1, "allowForwardedTraffic", 1);
+    int r = id == NULL ? cw_check_mem(call, err) : cw_check_built(body, err);
+    if (r < 0)
+        return r;
+    const struct cw_goal goal = {.id = id, .api = &cw_api_network, .desired = body, .read_only = read_only};
+    return cw_arm_ensure(arm, call, &goal, ret_ensured, err);
+}
+
 int cw_network_get_route_table(struct cw_arm *arm, const struct cw_call *call, const char *id,
                                struct cw_route_table *ret_table, struct cw_err *err)
 {

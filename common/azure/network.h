@@ -86,6 +86,11 @@ int cw_network_ensure_subnet(struct cw_arm *arm, const struct cw_call *call, con
                              const struct cw_subnet_goal *goal, struct cw_ensured *ret_ensured,
                              struct cw_err *err);
 
+/* One side of a peering: access and forwarded traffic allowed; other settings of an existing one stay. */
+int cw_network_ensure_peering(struct cw_arm *arm, const struct cw_call *call, const char *vnet_id,
+                              const char *name, const char *remote_vnet_id, struct cw_ensured *ret_ensured,
+                              struct cw_err *err);
+
 struct cw_security_rule {
     const char *name;
     const char *direction; /* Inbound, Outbound */

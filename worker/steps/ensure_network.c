@@ -1,7 +1,8 @@
-/* ensure_network: VNet, NSG, delegated subnets, and a subnet for private endpoints.
- * An existing VNet only gets what it lacks.  Writes: NSG, VNet or single subnets.  Source: guide, option 1 step 2. */
+/* ensure_network: VNet, NSG, delegated subnets, a subnet for private endpoints, and the peering with the hub.
+ * An existing VNet only gets what it lacks.  Writes: NSG, VNet or single subnets, peerings.  Source: guide, option 1 step 2. */
 #include "common/azure/network.h"
 #include "common/azure/workspace.h"
+#include "worker/steps/hub_peering.h"
 #include "worker/steps/plans.h"
 
 #define ENDPOINT_SUBNET_BITS 27
@@ -184,10 +185,10 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     const char *vnet = c->req->provision != NULL ? c->req->network.vnet_id : c->facts->vnet_id;
     int r = check_egress(c, err);
     if (r == 0)
-        r = cw_step_lock(c, vnet, err);
-    if (r < 0)
-        return r;
-    return c->req->provision != NULL ? ensure_new(c, err) : ensure_existing(c, err);
+        r = cw_hub_lock(c, vnet, err);
+    if (r == 0)
+        r = c->req->provision != NULL ? ensure_new(c, err) : ensure_existing(c, err);
+    return r < 0 ? r : cw_hub_ensure_peering(c, vnet, err);
 }
 
 const struct cw_step cw_step_ensure_network = {
