@@ -237,6 +237,73 @@ static void many_at_once(struct cw_arena *mem)
     free_locks(locks);
 }
 
+/* A worker that was frozen past its lease knows it at once when it wakes: before any timer or renewal has run. */
+static void frozen_past_the_lease(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    struct cw_err err = {0};
+    (void)mem;
+    locks = new_locks("w1", 600, 0);
+    struct cw_lease *lease = must_take(locks, "frozen", "r", &s);
+    assert_int_equal(cw_lease_check(lease, &err), 0);
+    (void)usleep(550000); /* the loop stands still; less than the margin is left */
+    assert_int_equal(cw_lease_check(lease, &err), -CW_ELOST);
+    cw_lock_give(lease);
+    free_locks(locks);
+}
+
+/* A second server that copies the first one. */
+static pid_t start_replica(int *ret_port)
+{
+    char port[16], of[16];
+    *ret_port = free_port();
+    (void)snprintf(port, sizeof port, "%d", *ret_port);
+    (void)snprintf(of, sizeof of, "%d", server.port);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)!freopen("/dev/null", "w", stdout);
+        (void)execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+                     "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--dir", "/tmp", "--dbfilename",
+                     port, "--replicaof", "127.0.0.1", of, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+/* With a replica the lock is there too when it counts as taken. */
+static void confirmed_by_a_replica(struct cw_arena *mem)
+{
+    int port;
+    struct seen s = {0};
+    struct cw_err err = {0};
+    char url[64];
+    struct cw_redis *main_redis = redis, *replica = NULL;
+    (void)ASK(mem, "CONFIG", "SET", "repl-diskless-sync-delay", "0");
+    pid_t pid = start_replica(&port);
+    locks = new_locks("w1", 3000, 1);
+    struct cw_lease *lease;
+    const struct cw_lock_want want = {.resource = "seven", .request_id = "r", .ops = &ops, .ops_arg = &s};
+    assert_int_equal(cw_lock_take(locks, &want, cw_in_ms(20000), &lease, &err), 0);
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%d", port);
+    const struct cw_redis_cfg cfg = {.url = url};
+    assert_int_equal(cw_redis_new(loop, &cfg, &replica, &err), 0);
+    redis = replica;
+    const char *value = ASK(mem, "GET", "cw:{seven}:lock");
+    redis = main_redis;
+    assert_non_null(value);
+    assert_string_equal(value, cw_lease_value(lease));
+    cw_redis_free(replica);
+    cw_lock_give(lease);
+    free_locks(locks);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    char file[32];
+    (void)snprintf(file, sizeof file, "/tmp/%d", port);
+    (void)unlink(file);
+}
+
 #define CASE(name, fn)             \
     static void name(void **state) \
     {                              \
@@ -249,6 +316,8 @@ CASE(test_lost_when_another_took_it, lost_when_taken_away)
 CASE(test_lost_before_the_lease_ends_when_redis_is_silent, lost_before_it_ends_without_redis)
 CASE(test_epochs_grow_also_after_redis_forgot, epoch_survives_loss_of_everything)
 CASE(test_without_replicas_it_is_not_taken, needs_replicas)
+CASE(test_frozen_past_the_lease_it_writes_nothing, frozen_past_the_lease)
+CASE(test_confirmed_by_a_replica, confirmed_by_a_replica)
 CASE(test_cancelled_wait_leaves_nothing, cancelled_wait_leaves_nothing)
 CASE(test_many_leases_are_renewed, many_at_once)
 
@@ -261,6 +330,8 @@ int main(void)
         cmocka_unit_test(test_lost_before_the_lease_ends_when_redis_is_silent),
         cmocka_unit_test(test_epochs_grow_also_after_redis_forgot),
         cmocka_unit_test(test_without_replicas_it_is_not_taken),
+        cmocka_unit_test(test_frozen_past_the_lease_it_writes_nothing),
+        cmocka_unit_test(test_confirmed_by_a_replica),
         cmocka_unit_test(test_cancelled_wait_leaves_nothing),
         cmocka_unit_test(test_many_leases_are_renewed),
     };

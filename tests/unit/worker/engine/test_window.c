@@ -234,6 +234,7 @@ static void test_stuck_head_and_scattered_rest_push_back(void **state)
     assert_int_equal(cw_window_base(w), 0);
     char meta[CW_WINDOW_META_BYTES + 1];
     assert_true(cw_window_encode(w, meta));
+    assert_in_range(strlen(meta), CW_WINDOW_META_BYTES * 7 / 10, CW_WINDOW_META_BYTES * 8 / 10); /* 75 % */
     assert_true(done(w, 0));
     cw_window_free(w);
 }
@@ -391,6 +392,51 @@ static void test_full_map_of_a_predecessor_does_not_block(void **state)
     cw_window_free(next);
 }
 
+/* A window after some history, and its map. */
+static struct cw_window *some_window(int64_t base, char meta[CW_WINDOW_META_BYTES + 1])
+{
+    struct cw_window *w;
+    int64_t at = base, count = between(1, 60);
+    assert_int_equal(cw_window_new(base, "", &w), 0);
+    for (int64_t i = 0; i < count; i++, at += between(0, 6) == 0 ? between(1, 500) : 1) {
+        assert_int_equal(take(w, at), CW_WINDOW_TAKEN);
+        if (i > 0 && between(0, 1) == 0)
+            assert_true(done(w, at));
+    }
+    assert_true(cw_window_encode(w, meta));
+    assert_true(strlen(meta) <= CW_WINDOW_META_BYTES);
+    return w;
+}
+
+/* No map, an empty one, one for another offset, one of a newer version: everything from the commit on is taken. */
+static void check_no_map(int64_t committed, const char *meta)
+{
+    struct cw_window *w;
+    assert_int_equal(cw_window_new(committed, meta, &w), 0);
+    assert_int_equal(cw_window_base(w), committed);
+    assert_int_equal(cw_window_in_flight(w), 0);
+    for (int64_t i = 0, at = committed; i < 20; i++, at += between(1, 30))
+        assert_int_equal(take(w, at), CW_WINDOW_TAKEN);
+    cw_window_free(w);
+}
+
+static void test_maps_without_meaning_lose_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100000; seed++) {
+        seed_state = seed * 2862933555777941757u + 3037000493u;
+        char meta[CW_WINDOW_META_BYTES + 1], newer[CW_WINDOW_META_BYTES + 8];
+        int64_t base = between(0, 3) == 0 ? between(0, INT64_C(1) << 50) : between(1, 5000);
+        cw_window_free(some_window(base, meta));
+        int64_t step = between(1, 300);
+        int64_t moved = between(0, 1) == 0 || step > base ? base + step : base - step;
+        (void)snprintf(newer, sizeof newer, "%d%s", (int)between(2, 99), meta + 1);
+        check_no_map(base, between(0, 1) == 0 ? NULL : "");
+        check_no_map(base, newer);
+        check_no_map(moved, meta);
+    }
+}
+
 static void test_random_metadata_is_survived(void **state)
 {
     (void)state;
@@ -426,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_offsets_below_the_commit_are_taken),
         cmocka_unit_test(test_truncated_log_keeps_what_is_below_the_cut),
         cmocka_unit_test(test_full_map_of_a_predecessor_does_not_block),
+        cmocka_unit_test(test_maps_without_meaning_lose_nothing),
         cmocka_unit_test(test_random_metadata_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
