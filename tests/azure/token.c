@@ -8,6 +8,8 @@
 
 #define TOKEN_BYTES_MAX 4096
 
+#define KNOWN_MAX 8
+
 static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static size_t encode(const unsigned char *in, size_t n, char *out)
@@ -142,6 +144,33 @@ json_t *az_token_claims(const char *token)
     return json_loadb(text, n, 0, NULL);
 }
 
+/* Tokens that were found good: a client shows the same one again and again. */
+static struct {
+    uint64_t seed;
+    char *token;
+    json_t *claims;
+} known[KNOWN_MAX];
+static size_t known_next;
+
+static json_t *known_claims(const struct az_model *m, const char *token)
+{
+    for (size_t i = 0; i < KNOWN_MAX; i++) {
+        if (known[i].token != NULL && known[i].seed == m->seed && strcmp(known[i].token, token) == 0)
+            return json_incref(known[i].claims);
+    }
+    return NULL;
+}
+
+static void know(const struct az_model *m, const char *token, json_t *claims)
+{
+    size_t i = known_next++ % KNOWN_MAX;
+    free(known[i].token);
+    json_decref(known[i].claims);
+    known[i].seed = m->seed;
+    known[i].token = strdup(token);
+    known[i].claims = json_incref(claims);
+}
+
 /* The claims of a token that this model made; NULL: it did not. */
 static json_t *claims_of(const struct az_model *m, const char *token)
 {
@@ -149,8 +178,14 @@ static json_t *claims_of(const struct az_model *m, const char *token)
     const char *last = strrchr(token, '.');
     if (last == NULL || strlen(token) > TOKEN_BYTES_MAX)
         return NULL;
+    json_t *claims = known_claims(m, token);
+    if (claims != NULL)
+        return claims;
     sign(m, token, (size_t)(last - token), signature);
-    return strcmp(last + 1, signature) == 0 ? az_token_claims(token) : NULL;
+    claims = strcmp(last + 1, signature) == 0 ? az_token_claims(token) : NULL;
+    if (claims != NULL)
+        know(m, token, claims);
+    return claims;
 }
 
 enum az_token_verdict az_token_check(const struct az_model *m, const char *token,

@@ -272,6 +272,13 @@ static void be_calm(void *arg, int64_t num)
     redis_be_slow(0);
 }
 
+static const struct redis_mirror *mirror;
+
+void sim_mirror(const struct redis_mirror *of_redis)
+{
+    mirror = of_redis;
+}
+
 static void make_world(void)
 {
     CW_AUTO(cw_buf_fini) struct cw_buf state = {0};
@@ -298,6 +305,10 @@ static void make_world(void)
     kafka_make_topic(SIM_LETTERS, 1);
     kafka_leave_gaps(sim.plan.gap_one_in);
     redis_keep_log(true);
+    if (mirror != NULL) {
+        redis_set_mirror(mirror, NULL);
+        redis_tell_gone(NULL);
+    }
     world_on_touch(on_touch, NULL);
 }
 

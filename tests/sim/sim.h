@@ -43,13 +43,13 @@ struct sim_fate {
     struct cw_buf verdict; /* the first copy: key, value, headers */
     const char *value;     /* of it, in the topic */
     size_t value_bytes;
-    int64_t verdict_ms; /* monotonic: the first copy came */
-    int64_t stored_ms;  /* the journal first had one; 0 = never */
-    char top[64];       /* greatest sequence of an event about it */
-    char top_step[64];  /* sequence of the last event that is no waiting */
-    char top_event[64]; /* its id */
-    size_t claims;      /* times that a worker took it on */
-    size_t changes;     /* effective, in the ledger */
+    int64_t verdict_ms;   /* monotonic: the first copy came */
+    int64_t stored_ms;    /* the journal first had one; 0 = never */
+    char top[64];         /* greatest sequence of an event about it */
+    char top_step[64];    /* sequence of the last event that is no waiting */
+    uint64_t top_content; /* digest of that event */
+    size_t claims;        /* times that a worker took it on */
+    size_t changes;       /* effective, in the ledger */
 };
 
 struct sim {
@@ -81,6 +81,8 @@ extern struct sim sim;
 
 /* One history; the caller is about to end or knows that dead workers' memory stays. */
 void sim_run(const struct sim_plan *plan, bool is_verbose);
+/* All later histories tell this, too, what happens to the data in Redis. Borrowed. */
+void sim_mirror(const struct redis_mirror *mirror);
 /* A line of the history. */
 void sim_say(const char *fmt, ...) CW_PRINTF(1, 2);
 /* The first failure counts; the history goes on to a quick end. */
