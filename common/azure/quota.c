@@ -152,19 +152,23 @@ static enum cw_quota_op op_of(const char *method)
 static void set_provider(struct cw_quota_use *use, const char *kind, const char *scope, size_t scope_bytes,
                          double limit, double burst, double per_s)
 {
-    (void)snprintf(use->provider, sizeof use->provider, "%s:%.*s", kind,
-                   (int)CW_MIN(scope_bytes, (size_t)140), scope);
+    (void)snprintf(use->provider, sizeof use->provider, "%s:%.*s", kind, (int)scope_bytes, scope);
     cw_z_lower(use->provider);
     use->provider_burst = burst;
     use->provider_rate = (limit - burst) / per_s;
 }
 
-/* Limits of private DNS: per zone, or per subscription for the zones themselves. `zone` begins behind "/privateDnsZones". */
-static void use_dns(struct cw_quota_use *use, const char *zone)
+/* Limits of private DNS: per zone, or per subscription for the zones themselves. `zone` begins behind "/privateDnsZones".
+ * Zones of one name in different resource groups are different zones. */
+static void use_dns(struct cw_quota_use *use, const char *path, const char *zone)
 {
+    static const char groups[] = "/resourceGroups/";
     size_t name = zone[0] == '/' ? strcspn(zone + 1, "/?") : 0;
-    char scope[160];
-    (void)snprintf(scope, sizeof scope, "%s/%.*s", use->subscription, (int)CW_MIN(name, (size_t)100),
+    const char *group = strcasestr(path, groups);
+    group = group != NULL && group < zone ? group + strlen(groups) : "";
+    char scope[CW_QUOTA_SCOPE_BYTES];
+    (void)snprintf(scope, sizeof scope, "%s/%.*s/%.*s", use->subscription,
+                   (int)CW_MIN(strcspn(group, "/?"), (size_t)90), group, (int)CW_MIN(name, (size_t)100),
                    zone + 1);
     const char *child = name > 0 ? zone + 1 + name : "";
     bool is_read = use->op == CW_QUOTA_READ;
@@ -192,7 +196,7 @@ struct cw_quota_use cw_quota_use_of(const char *method, const char *path)
         return use;
     const char *type = network + strlen("/providers/Microsoft.Network");
     if (strncasecmp(type, "/privateDnsZones", 16) == 0)
-        use_dns(&use, type + 16);
+        use_dns(&use, path, type + 16);
     else if (use.op != CW_QUOTA_READ)
         set_provider(&use, "network-write", use.subscription, strlen(use.subscription), 1000, 200, 300);
     return use;

@@ -30,12 +30,14 @@ struct cw_quota_cfg {
 int cw_quota_new(const struct cw_quota_cfg *cfg, struct cw_quota **ret_quota, struct cw_err *err);
 void cw_quota_free(struct cw_quota *quota); /* nobody may be waiting; NULL is fine */
 
+#define CW_QUOTA_SCOPE_BYTES 264 /* subscription, group and zone */
+
 /* Which buckets one request uses: derived from the method and the resource path; strings are borrowed. */
 struct cw_quota_use {
     enum cw_quota_op op;
-    char subscription[64]; /* "" = tenant scope */
-    char provider[160];    /* name of the provider's own bucket; "" = none */
-    double provider_rate;  /* tokens per second */
+    char subscription[64];                    /* "" = tenant scope */
+    char provider[CW_QUOTA_SCOPE_BYTES + 32]; /* name of the provider's own bucket; "" = none */
+    double provider_rate;                     /* tokens per second */
     double provider_burst;
 };
 /* method and "/subscriptions/…" path of a request. */

@@ -91,9 +91,9 @@ static void buckets_are_named_by_what_is_limited(void **state)
     u = cw_quota_use_of("GET", RG "/providers/Microsoft.Network/virtualNetworks/v");
     assert_string_equal(u.provider, "");
     u = cw_quota_use_of("PUT", RG "/providers/Microsoft.Network/privateDnsZones/Privatelink.X/A/adb-1.2");
-    assert_string_equal(u.provider, "dns-records:11111111-1111-1111-1111-111111111111/privatelink.x");
+    assert_string_equal(u.provider, "dns-records:11111111-1111-1111-1111-111111111111/rg/privatelink.x");
     u = cw_quota_use_of("PUT", RG "/providers/Microsoft.Network/privateDnsZones/z/virtualNetworkLinks/l");
-    assert_string_equal(u.provider, "dns-links:11111111-1111-1111-1111-111111111111/z");
+    assert_string_equal(u.provider, "dns-links:11111111-1111-1111-1111-111111111111/rg/z");
     u = cw_quota_use_of("PUT", RG "/providers/Microsoft.Network/privateDnsZones/z");
     assert_string_equal(u.provider, "dns-zones-write:11111111-1111-1111-1111-111111111111");
     u = cw_quota_use_of("GET", SUB "/providers/Microsoft.Network/privateDnsZones?api-version=1");
