@@ -8,7 +8,7 @@
 #define RETRY_CAP_MS 2000
 #define RELEASE_MS 3000
 #define WAIT_REPLICAS_MS 1000
-#define RENEWALS_MAX 128                     /* at the same time */
+#define RENEWALS_MAX 32                      /* at the same time */
 #define EPOCH_ZERO_MS INT64_C(1704067200000) /* 2024-01-01 */
 
 struct cw_locks {
@@ -16,6 +16,7 @@ struct cw_locks {
     char *worker_id;
     struct cw_timer *timer;
     struct cw_lease *first;  /* held leases, in no order */
+    struct cw_lease *next;   /* of this round's leases: the first that was not looked at */
     size_t renewing;         /* fibers under way */
     size_t releasing;        /* fibers under way */
     struct cw_lease *unsent; /* given back, but no fiber could be had: tried again by the timer */
@@ -36,7 +37,7 @@ struct cw_lease {
     void *ops_arg;
     struct cw_deadline ends;  /* on our clock */
     struct cw_deadline renew; /* next renewal */
-    bool is_renewing;
+    bool is_renewing;         /* or about to be */
     bool is_given;
     bool is_lost;
     bool is_cancel_told;
@@ -110,6 +111,8 @@ static void unlink_lease(struct cw_lease *lease)
     *(lease->prev != NULL ? &lease->prev->next : &lease->locks->first) = lease->next;
     if (lease->next != NULL)
         lease->next->prev = lease->prev;
+    if (lease->locks->next == lease)
+        lease->locks->next = lease->next;
     lease->prev = lease->next = NULL;
 }
 
@@ -187,34 +190,59 @@ static int renew_once(struct cw_lease *lease, struct cw_arena *mem, struct cw_er
 
 static void give_in_background(struct cw_lease *lease);
 
+static struct cw_lease *next_to_renew(struct cw_locks *locks)
+{
+    while (locks->next != NULL) {
+        struct cw_lease *lease = locks->next;
+        locks->next = lease->next;
+        if (!lease->is_lost && !lease->is_renewing && cw_is_past(lease->renew)) {
+            lease->is_renewing = true;
+            return lease;
+        }
+    }
+    return NULL;
+}
+
+static void renew(struct cw_lease *lease, struct cw_arena *mem)
+{
+    int64_t lease_ms = lease->locks->cfg.lease_ms;
+    struct cw_err err = {0};
+    if (mem == NULL || renew_once(lease, mem, &err) < 0)
+        lease->renew = cw_in_ms(cw_random_between(lease_ms / 20, lease_ms / 10));
+    lease->is_renewing = false;
+    if (lease->is_given)
+        give_in_background(lease);
+}
+
+/* That one, then others, until none is left that is due: so many leases can be renewed as Redis answers. */
 static int renew_main(void *arg)
 {
     struct cw_lease *lease = arg;
     struct cw_locks *locks = lease->locks;
-    struct cw_err err = {0};
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
-    int r = cw_arena_new(CALL_MEM_BYTES, &mem);
-    if (r == 0)
-        r = renew_once(lease, mem, &err);
-    if (r < 0)
-        lease->renew = cw_in_ms(cw_random_between(locks->cfg.lease_ms / 20, locks->cfg.lease_ms / 10));
-    lease->is_renewing = false;
+    (void)cw_arena_new(CALL_MEM_BYTES, &mem);
+    for (; lease != NULL; lease = next_to_renew(locks)) {
+        renew(lease, mem);
+        if (mem != NULL)
+            cw_arena_reset(mem);
+    }
     locks->renewing--;
-    if (lease->is_given)
-        give_in_background(lease);
-    return r;
+    return 0;
 }
 
-static void start_renewal(struct cw_lease *lease)
+static void start_renewals(struct cw_locks *locks)
 {
+    struct cw_lease *lease;
     struct cw_fiber *fiber;
-    if (lease->locks->renewing >= RENEWALS_MAX)
-        return;
-    if (cw_fiber_spawn(cw_loop_sched(lease->locks->cfg.loop), "lock.renew", renew_main, lease, &fiber) < 0)
-        return;
-    cw_fiber_detach(fiber);
-    lease->is_renewing = true;
-    lease->locks->renewing++;
+    locks->next = locks->first;
+    while (locks->renewing < RENEWALS_MAX && (lease = next_to_renew(locks)) != NULL) {
+        if (cw_fiber_spawn(cw_loop_sched(locks->cfg.loop), "lock.renew", renew_main, lease, &fiber) < 0) {
+            lease->is_renewing = false;
+            return;
+        }
+        cw_fiber_detach(fiber);
+        locks->renewing++;
+    }
 }
 
 static void tick(void *arg)
@@ -224,9 +252,8 @@ static void tick(void *arg)
         next = lease->next;
         if (!lease->is_lost && left_ms(lease) <= locks->cfg.margin_ms)
             lose(lease);
-        else if (!lease->is_lost && !lease->is_renewing && cw_is_past(lease->renew))
-            start_renewal(lease);
     }
+    start_renewals(locks);
     for (struct cw_lease *lease = CW_TAKE(locks->unsent), *next; lease != NULL; lease = next) {
         next = lease->next;
         give_in_background(lease);

@@ -216,20 +216,22 @@ static void cancelled_wait_leaves_nothing(struct cw_arena *mem)
     assert_null(ASK(mem, "GET", "cw:{seven}:lock"));
 }
 
+#define MANY 3000
+
 static void many_at_once(struct cw_arena *mem)
 {
     (void)mem;
-    static struct cw_lease *held[500];
+    static struct cw_lease *held[MANY];
     struct seen s = {0};
     struct cw_err err = {0};
     char name[32];
-    locks = new_locks("w1", 900, 0);
-    for (int i = 0; i < 500; i++) {
+    locks = new_locks("w1", 6000, 0);
+    for (int i = 0; i < MANY; i++) {
         (void)snprintf(name, sizeof name, "many-%d", i);
         held[i] = must_take(locks, name, "r", &s);
     }
-    assert_int_equal(cw_sleep(cw_in_ms(1000)), 0);
-    for (int i = 0; i < 500; i++) {
+    assert_int_equal(cw_sleep(cw_in_ms(6000)), 0);
+    for (int i = 0; i < MANY; i++) {
         assert_int_equal(cw_lease_check(held[i], &err), 0);
         cw_lock_give(held[i]);
     }
