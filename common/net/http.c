@@ -10,7 +10,8 @@
 #define HOST_CONNECTIONS_MAX 8
 #define HEADER_BYTES_MAX (64u << 10)
 #define BODY_BYTES_MAX (8u << 20)
-#define WATCH_EVERY_MS_MAX 1000
+#define WATCH_EVERY_MS_MAX 500
+#define TURN_MS 500
 
 /* --- the call ----------------------------------------------------------------------------------------------------- */
 
@@ -45,11 +46,14 @@ static void unlink_call(struct cw_http *http, struct cw_http_transfer *call)
         call->next->prev = call->prev;
 }
 
+/* A host that keeps silent ends only its own call, and soon does not keep others from connecting. */
 static void end_slow_connects(void *arg)
 {
     struct cw_http *http = arg;
-    int64_t limit = cw_mono_ms() - http->cfg.connect_timeout_ms;
+    int64_t now = cw_mono_ms(), limit = now - http->cfg.connect_timeout_ms;
     for (struct cw_http_transfer *call = http->calls; call != NULL; call = call->next) {
+        if (call->turn_since <= now - TURN_MS)
+            cw_http_end_turn(call);
         if (call->connecting_since == 0 || call->connecting_since > limit)
             continue;
         (void)snprintf(call->detail, sizeof call->detail, "no connection within %lld ms",
@@ -63,6 +67,7 @@ static int run_call(struct cw_http_transfer *call, struct cw_deadline until, str
 {
     CURLM *multi = cw_curl_uv_multi(call->http->driver);
     struct cw_str url = cw_http_shown_url(call->req->url);
+    cw_wait_arm(&call->wait);
     if (cw_http_prepare(call) < 0 || curl_multi_add_handle(multi, call->easy) != CURLM_OK)
         return cw_err_set(err, CW_ENOMEM, "no memory for a call to " CW_STR_FMT, CW_STR_ARG(url));
     int r = cw_wait_for(&call->wait, until);
@@ -75,6 +80,37 @@ static int run_call(struct cw_http_transfer *call, struct cw_deadline until, str
         return cw_http_fail(call, (CURLcode)r, err);
     r = cw_http_take_answer(call, mem, res);
     return r < 0 ? cw_err_set(err, r, "no memory for the answer of " CW_STR_FMT, CW_STR_ARG(url)) : 0;
+}
+
+static bool is_multiplexed(CURL *easy)
+{
+    long version = 0;
+    return curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
+           version >= (long)CURL_HTTP_VERSION_2_0;
+}
+
+static int call_in_its_turn(struct cw_http *http, struct cw_http_host *host, bool is_turn,
+                            const struct cw_http_req *req, struct cw_deadline until, struct cw_arena *mem,
+                            struct cw_http_res *res, struct cw_err *err)
+{
+    struct cw_http_transfer call = {
+        .http = http, .req = req, .easy = take_handle(http), .turn_since = is_turn ? cw_mono_ms() : 0};
+    if (call.easy == NULL) {
+        cw_http_end_turn(&call);
+        return cw_err_set(err, CW_ENOMEM, "no memory for an HTTP call");
+    }
+    call.body_bytes_max = req->body_bytes_max > 0 ? req->body_bytes_max : BODY_BYTES_MAX;
+    link_call(http, &call);
+    int r = run_call(&call, until, mem, res, err);
+    unlink_call(http, &call);
+    cw_http_end_turn(&call);
+    if (r == 0)
+        cw_http_gates_learn(&http->gates, host, is_multiplexed(call.easy));
+    give_handle(http, call.easy, r == 0);
+    curl_slist_free_all(call.headers_out);
+    cw_buf_fini(&call.headers);
+    cw_buf_fini(&call.body);
+    return r;
 }
 
 int cw_http_call(struct cw_http *http, const struct cw_http_req *req, struct cw_deadline until,
@@ -90,19 +126,17 @@ int cw_http_call(struct cw_http *http, const struct cw_http_req *req, struct cw_
     if (r < 0)
         return cw_err_set(err, r, "%s not sent: %s", req->method, cw_err_text(r));
     int64_t start_ms = cw_mono_ms();
-    struct cw_http_transfer call = {.http = http, .req = req, .easy = take_handle(http)};
-    if (call.easy == NULL)
-        return cw_err_set(err, CW_ENOMEM, "no memory for an HTTP call");
-    call.body_bytes_max = req->body_bytes_max > 0 ? req->body_bytes_max : BODY_BYTES_MAX;
-    cw_wait_arm(&call.wait);
-    link_call(http, &call);
-    r = run_call(&call, until, mem, ret_res, err);
-    unlink_call(http, &call);
+    struct cw_http_host *host;
+    r = cw_http_gates_enter(&http->gates, req->url, until, &host);
+    if (r < 0) {
+        struct cw_str url = cw_http_shown_url(req->url);
+        (void)cw_err_set(err, r, "%s " CW_STR_FMT " not sent: %s", req->method, CW_STR_ARG(url),
+                         cw_err_text(r));
+    } else {
+        r = call_in_its_turn(http, host, r > 0, req, until, mem, ret_res, err);
+        cw_http_gates_leave(&http->gates, host);
+    }
     ret_res->elapsed_ms = cw_mono_ms() - start_ms;
-    give_handle(http, call.easy, r == 0);
-    curl_slist_free_all(call.headers_out);
-    cw_buf_fini(&call.headers);
-    cw_buf_fini(&call.body);
     return r;
 }
 
@@ -152,6 +186,7 @@ int cw_http_new(struct cw_loop *loop, const struct cw_http_cfg *cfg, struct cw_h
         cw_http_free(http);
         return cw_err_set(err, CW_ENOMEM, "no memory for the HTTP client");
     }
+    cw_http_gates_init(&http->gates, http->cfg.connections_max, http->cfg.host_connections_max);
     CURLM *multi = cw_curl_uv_multi(http->driver);
     (void)curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     (void)curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)http->cfg.connections_max);

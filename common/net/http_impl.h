@@ -1,6 +1,7 @@
 /* common/net/http_impl.h: the parts of the HTTP client. For common/net alone.
  *
  *   http.c            calls, their limits in time, lifecycle
+ *   http_gate.c       calls that wait for their turn
  *   http_transfer.c   one transfer: libcurl's options and callbacks, the answer, errors
  *   curl_uv.c         libcurl's events on the loop
  *
@@ -11,12 +12,14 @@
 #include "common/fiber/wait.h"
 #include "common/net/curl_uv.h"
 #include "common/net/http.h"
+#include "common/net/http_gate.h"
 
 #define CW_HTTP_IDLE_HANDLES_MAX 64
 
 struct cw_http {
     struct cw_curl_uv *driver;
     struct cw_http_cfg cfg; /* defaults filled in; strings are ours */
+    struct cw_http_gates gates;
     CURL *idle[CW_HTTP_IDLE_HANDLES_MAX];
     size_t idle_count;
     struct cw_http_transfer *calls; /* all under way */
@@ -27,10 +30,11 @@ struct cw_http {
 struct cw_http_transfer {
     struct cw_wait wait;
     struct cw_http_transfer *prev, *next;
-    const struct cw_http *http;
+    struct cw_http *http;
     const struct cw_http_req *req;
     CURL *easy;
     int64_t connecting_since; /* monotonic ms; 0 = does not connect now */
+    int64_t turn_since;       /* monotonic ms; 0 = its turn to connect is over */
     struct curl_slist *headers_out;
     struct cw_str unsent;  /* what is left of a body that may be sent only once */
     struct cw_buf headers; /* name NUL value NUL … of the latest answer */
@@ -48,6 +52,8 @@ struct cw_http_transfer {
 int cw_http_check_request(const struct cw_http_req *req, struct cw_err *err);
 /* Set all options of call->easy. Errors: -CW_ENOMEM. */
 int cw_http_prepare(struct cw_http_transfer *call);
+/* Its turn to connect is over; again is harmless. */
+void cw_http_end_turn(struct cw_http_transfer *call);
 /* The transfer has ended: make its waiting fiber ready. */
 void cw_http_done(CURL *easy, CURLcode result);
 /* Fill err for a transfer that failed; the negative code. */

@@ -1,5 +1,7 @@
 #include "common/net/http_impl.h"
 
+#include <openssl/ssl.h>
+
 #define RECEIVE_BUFFER_BYTES 4096L
 #define UPLOAD_BUFFER_BYTES 16384L
 #define KEEPALIVE_IDLE_S 30L
@@ -17,6 +19,13 @@ void cw_http_done(CURL *easy, CURLcode result)
     cw_wait_done(&call->wait, (int)result);
 }
 
+void cw_http_end_turn(struct cw_http_transfer *call)
+{
+    if (call->turn_since != 0)
+        cw_http_gates_connected(&call->http->gates);
+    call->turn_since = 0;
+}
+
 static int on_connected(void *arg, char *to_ip, char *from_ip, int to_port, int from_port)
 {
     struct cw_http_transfer *call = arg;
@@ -26,6 +35,7 @@ static int on_connected(void *arg, char *to_ip, char *from_ip, int to_port, int 
     (void)from_port;
     call->maybe_sent = true;
     call->connecting_since = 0;
+    cw_http_end_turn(call);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -243,6 +253,15 @@ static void set_limits(struct cw_http_transfer *call)
     (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 }
 
+/* A connection that is kept for later needs no buffers meanwhile: 33 KiB each. */
+static CURLcode on_tls_context(CURL *easy, void *context, void *arg)
+{
+    (void)easy;
+    (void)arg;
+    (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    return CURLE_OK;
+}
+
 static void set_security(struct cw_http_transfer *call)
 {
     CURL *easy = call->easy;
@@ -250,6 +269,7 @@ static void set_security(struct cw_http_transfer *call)
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (call->http->cfg.ca_file != NULL)
         (void)curl_easy_setopt(easy, CURLOPT_CAINFO, call->http->cfg.ca_file);

@@ -16,7 +16,8 @@ struct rig {
     struct cw_http_cfg cfg;
     struct cw_http_req req;
     int64_t wait_ms;
-    int64_t cancel_after_ms; /* 0 = not */
+    int64_t cancel_after_ms;   /* 0 = not */
+    int cancel_after_requests; /* that the server has read */
     struct cw_buf url;
     struct cw_http_res res;
     struct cw_err err;
@@ -46,6 +47,8 @@ static int run_and_cancel(void *arg)
     int r = cw_fiber_spawn(cw_sched_current(), "call", run_one, rig, &f);
     if (r < 0 || cw_sleep(cw_in_ms(rig->cancel_after_ms)) < 0)
         return -CW_EBUG;
+    for (int i = 0; i < 10000 && test_http_requests(rig->server) < rig->cancel_after_requests; i++)
+        (void)cw_sleep(cw_in_ms(1));
     cw_fiber_cancel(f, CW_ECANCELED);
     r = cw_fiber_join(f, cw_in_ms(0) /* at once */, &result);
     if (r == -CW_ETIMEDOUT)
@@ -68,7 +71,7 @@ static int call(struct rig *rig, const char *method, const char *path)
 static int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof *rig);
-    struct cw_sched_cfg cfg = {.fibers_max = 2 * MANY};
+    struct cw_sched_cfg cfg = {.fibers_max = 3200};
     struct cw_err err = {0};
     *state = rig;
     rig->wait_ms = 10000;
@@ -407,8 +410,10 @@ static void cancel_detaches_in_each_phase(void **state)
     struct rig *rig = *state;
     start(rig, TEST_HTTP_TLS, fail_as_told);
     rig->cancel_after_ms = 20;
+    rig->cancel_after_requests = 1;
     assert_int_equal(call(rig, "GET", "/hang"), -CW_ECANCELED);
     assert_true(rig->res.maybe_sent);
+    rig->cancel_after_requests = 2;
     assert_int_equal(call(rig, "GET", "/hang-body"), -CW_ECANCELED);
     rig->cancel_after_ms = 0;
     assert_int_equal(call(rig, "GET", "/"), 0);
@@ -447,11 +452,13 @@ static int call_one_of_many(void *arg)
     if (cw_arena_new(1u << 20, &mem) < 0)
         return -CW_EBUG;
     const char *method = m->index % 3 == 0 ? "POST" : "GET";
-    struct cw_http_req req = {
-        .method = method, .url = cw_buf_z(&url), .body = cw_str_of(m->index % 3 == 0 ? "x" : NULL)};
+    struct cw_http_req req = {.method = method,
+                              .url = cw_buf_z(&url),
+                              .body = cw_str_of(m->index % 3 == 0 ? "x" : NULL),
+                              .allow_plain = m->rig->req.allow_plain};
     struct cw_http_res res;
     struct cw_err err = {0};
-    int r = cw_http_call(m->rig->http, &req, cw_in_ms(20000), mem, &res, &err);
+    int r = cw_http_call(m->rig->http, &req, cw_in_ms(m->rig->wait_ms), mem, &res, &err);
     if (r < 0)
         return r;
     return res.status == 200 && strcmp(res.body.p, strrchr(req.url, '/')) == 0 ? 0 : -CW_EBUG;
@@ -486,6 +493,7 @@ static void many_calls_half_of_them_cancelled(void **state)
 {
     struct rig *rig = *state;
     rig->cfg.host_connections_max = 32;
+    rig->wait_ms = 20000;
     start(rig, TEST_HTTP_TLS, answer_late);
     int done = cw_loop_run_fiber(rig->loop, "many", run_many, rig);
     assert_in_range(done, MANY / 2, MANY);
@@ -527,6 +535,114 @@ static void waiting_for_a_connection_is_not_connecting(void **state)
     assert_int_equal(test_http_accepted(rig->server), 1);
 }
 
+/* --- thousands that wait for a connection ------------------------------------------------------------------------- */
+
+#define CROWD 3000
+
+static bool answer_at_once(struct test_http_conn *conn, const struct test_http_request *req, void *arg)
+{
+    (void)arg;
+    return test_http_answer(conn, 200, "", req->path, strlen(req->path));
+}
+
+struct crowd {
+    struct many of[CROWD];
+    int order[CROWD]; /* in which they ended */
+    int ended;
+};
+
+static int call_in_a_crowd(void *arg)
+{
+    struct many *one = arg;
+    struct crowd *crowd = (struct crowd *)(one - one->index);
+    one->result = call_one_of_many(one);
+    crowd->order[crowd->ended++] = one->index;
+    return one->result;
+}
+
+static int spawn_crowd(struct crowd *crowd, struct rig *rig)
+{
+    for (int i = 0; i < CROWD; i++) {
+        crowd->of[i] = (struct many){.rig = rig, .index = i};
+        if (cw_fiber_spawn(cw_sched_current(), "one", call_in_a_crowd, &crowd->of[i], &crowd->of[i].fiber) <
+            0)
+            return -CW_EBUG;
+    }
+    return 0;
+}
+
+static int join_crowd(struct crowd *crowd)
+{
+    int worst = 0, r;
+    for (int i = 0; i < CROWD; i++) {
+        if (cw_fiber_join(crowd->of[i].fiber, CW_NEVER, &r) < 0)
+            return -CW_EBUG;
+        worst = CW_MIN(worst, r);
+    }
+    return worst;
+}
+
+static int run_crowd(void *arg)
+{
+    static struct crowd crowd;
+    int r = spawn_crowd(&crowd, arg);
+    r = r < 0 ? r : join_crowd(&crowd);
+    for (int i = 0; r == 0 && i < CROWD; i++)
+        r = crowd.order[i] == i ? 0 : -CW_EBUG;
+    return r;
+}
+
+/* With all of them in libcurl's hands this took minutes of a core. */
+static void a_crowd_waits_in_order_and_costs_little(void **state)
+{
+    struct rig *rig = *state;
+    rig->cfg.host_connections_max = 1;
+    rig->wait_ms = 60000;
+    start(rig, TEST_HTTP_PLAIN, answer_at_once);
+    assert_int_equal(cw_loop_run_fiber(rig->loop, "crowd", run_crowd, rig), 0);
+    assert_int_equal(test_http_accepted(rig->server), 1);
+}
+
+static int run_crowd_cancelled(void *arg)
+{
+    static struct crowd crowd;
+    struct rig *rig = arg;
+    int r = spawn_crowd(&crowd, rig), ended = 0;
+    /* Before they run, while they wait, and just when one gets its turn. */
+    for (int i = 0; r == 0 && i < CROWD; i++) {
+        if (i % 100 == 99)
+            r = cw_sleep(cw_in_ms(1));
+        cw_fiber_cancel(crowd.of[CROWD - 1 - i].fiber, CW_ECANCELED);
+    }
+    (void)join_crowd(&crowd);
+    for (int i = 0; i < CROWD; i++)
+        ended += crowd.of[i].result == 0 || crowd.of[i].result == -CW_ECANCELED;
+    return r < 0 ? r : ended;
+}
+
+static void a_crowd_can_be_cancelled(void **state)
+{
+    struct rig *rig = *state;
+    rig->cfg.host_connections_max = 2;
+    rig->cfg.connections_max = 2;
+    start(rig, TEST_HTTP_PLAIN, answer_at_once);
+    assert_int_equal(cw_loop_run_fiber(rig->loop, "crowd", run_crowd_cancelled, rig), CROWD);
+    for (int i = 0; i < 3; i++) /* no place was lost */
+        assert_int_equal(call(rig, "GET", "/after"), 0);
+}
+
+static void the_deadline_holds_while_it_waits(void **state)
+{
+    struct rig *rig = *state;
+    rig->cfg.host_connections_max = 1;
+    start(rig, TEST_HTTP_TLS, answer_in_half_a_second);
+    rig->wait_ms = 500;
+    assert_int_equal(cw_loop_run_fiber(rig->loop, "three", run_three, rig), -CW_ETIMEDOUT);
+    assert_int_equal(test_http_requests(rig->server), 2);
+    rig->wait_ms = 10000;
+    assert_int_equal(call(rig, "GET", "/after"), 0);
+}
+
 static void plain_http_only_when_allowed(void **state)
 {
     struct rig *rig = *state;
@@ -560,6 +676,9 @@ int main(void)
         T(cancel_detaches_in_each_phase),
         T(many_calls_half_of_them_cancelled),
         T(waiting_for_a_connection_is_not_connecting),
+        T(a_crowd_waits_in_order_and_costs_little),
+        T(a_crowd_can_be_cancelled),
+        T(the_deadline_holds_while_it_waits),
         T(plain_http_only_when_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
