@@ -4,7 +4,7 @@
 #include "common/sanitize.h"
 
 #define ALIGN_BYTES 16
-#define CHUNK_BYTES_FIRST ((size_t)4096)
+#define CHUNK_BYTES_FIRST ((size_t)1024)
 #define CHUNK_BYTES_LAST ((size_t)65536)
 
 /* Memory from malloc. Without ASan many allocations share one; with ASan each has its own. */

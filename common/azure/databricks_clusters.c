@@ -3,6 +3,7 @@
 #include "common/azure/databricks_impl.h"
 
 #define CLUSTER_POLL_MS 10000
+#define CLUSTER_POLL_MS_MAX 30000 /* a start takes minutes */
 #define AUTOTERMINATION_MINUTES 10
 #define TAG "causeway"
 
@@ -200,15 +201,30 @@ static int keep_cluster(const struct cw_call *call, json_t *doc, struct cw_clust
     return cw_check_mem(call, err);
 }
 
+/* The deadline passed: its error stays. */
+static int keep_last(const struct cw_call *call, const char *last, struct cw_cluster *ret_cluster,
+                     struct cw_err *err)
+{
+    struct cw_err parse_err = {0};
+    CW_AUTO(cw_auto_json) json_t *doc = NULL;
+    if (last == NULL || cw_json_parse(last, strlen(last), DBX_SCRATCH_BYTES_MAX, &doc, &parse_err) < 0)
+        return cw_err_set(err, CW_ENOMEM, "cluster");
+    int r = keep_cluster(call, doc, ret_cluster, &parse_err);
+    if (r < 0)
+        *err = parse_err;
+    return r < 0 ? r : -CW_ETIMEDOUT;
+}
+
 int cw_databricks_wait_cluster(struct cw_databricks *d, const struct cw_call *call,
                                const struct cw_target *target, const char *cluster_id,
                                const char *wanted_state, struct cw_cluster *ret_cluster, struct cw_err *err)
 {
-    int64_t since = cw_wall_ms();
+    int64_t since = cw_wall_ms(), poll_ms = CLUSTER_POLL_MS;
+    CW_AUTO(cw_auto_str) char *last = NULL; /* a tenth of the parsed document's size */
+    CW_AUTO(cw_auto_arena) struct cw_arena *scratch = NULL;
+    if (cw_arena_new(DBX_SCRATCH_BYTES_MAX, &scratch) < 0)
+        return cw_err_set(err, CW_ENOMEM, "cluster");
     for (;;) {
-        CW_AUTO(cw_auto_arena) struct cw_arena *scratch = NULL;
-        if (cw_arena_new(DBX_SCRATCH_BYTES_MAX, &scratch) < 0)
-            return cw_err_set(err, CW_ENOMEM, "cluster");
         struct cw_call looking = cw_dbx_call_in(call, scratch);
         json_t *doc = NULL;
         int r = get_cluster_doc(d, &looking, target, cluster_id, &doc, err);
@@ -232,13 +248,13 @@ int cw_databricks_wait_cluster(struct cw_databricks *d, const struct cw_call *ca
                                      .detail = detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_call_wait(call, waiting, cw_arm_scaled_ms(cw_databricks_arm(d), CLUSTER_POLL_MS), err);
-        if (r == -CW_ETIMEDOUT) {
-            struct cw_err why = *err;
-            int kept = keep_cluster(call, doc, ret_cluster, err);
-            *err = why;
-            return kept < 0 ? kept : r;
-        }
+        free(last);
+        last = cw_json_print(doc);
+        cw_arena_reset(scratch);
+        r = cw_call_wait(call, waiting, cw_arm_scaled_ms(cw_databricks_arm(d), poll_ms), err);
+        poll_ms = CW_MIN(poll_ms * 5 / 4, (int64_t)CLUSTER_POLL_MS_MAX);
+        if (r == -CW_ETIMEDOUT)
+            return keep_last(call, last, ret_cluster, err);
         if (r < 0)
             return r;
     }
@@ -360,8 +376,12 @@ int cw_databricks_latest_lts(struct cw_databricks *d, const struct cw_call *call
                              const struct cw_target *target, const char **ret_spark_version,
                              struct cw_err *err)
 {
+    CW_AUTO(cw_auto_arena) struct cw_arena *scratch = NULL;
+    if (cw_arena_new(DBX_SCRATCH_BYTES_MAX, &scratch) < 0)
+        return cw_err_set(err, CW_ENOMEM, "runtimes");
+    struct cw_call looking = cw_dbx_call_in(call, scratch);
     json_t *doc = NULL;
-    int r = cw_databricks_get(d, call, target, "/api/2.1/clusters/spark-versions", &doc, err);
+    int r = cw_databricks_get(d, &looking, target, "/api/2.1/clusters/spark-versions", &doc, err);
     if (r < 0)
         return r;
     const char *best = NULL;
@@ -377,6 +397,6 @@ int cw_databricks_latest_lts(struct cw_databricks *d, const struct cw_call *call
     }
     if (best == NULL)
         return cw_err_set(err, CW_ENOTFOUND, "the workspace offers no runtime with long-term support");
-    *ret_spark_version = best;
-    return 0;
+    *ret_spark_version = cw_arena_strdup(call->mem, best);
+    return cw_check_mem(call, err);
 }

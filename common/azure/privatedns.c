@@ -5,6 +5,7 @@
 #include "common/azure/read_impl.h"
 
 #define LINK_POLL_MS 5000
+#define SCRATCH_BYTES_MAX ((size_t)32 * 1024 * 1024) /* a thousand zones */
 
 static struct cw_zone read_zone(const json_t *v)
 {
@@ -120,29 +121,79 @@ static int find_link(struct cw_arm *arm, const struct cw_call *call, const char 
     return r;
 }
 
+struct search {
+    const char **zones; /* ids */
+    size_t count;
+    const char *vnet_id;
+    struct cw_arena *mem;     /* of the ids: the answer they come from is much larger */
+    struct cw_arena *scratch; /* of one answer */
+};
+
+static int list_zone_ids(struct cw_arm *arm, const struct cw_call *call, const char *subscription,
+                         const char *name, struct search *s, struct cw_err *err)
+{
+    struct cw_call listing = *call;
+    listing.mem = s->scratch;
+    const struct cw_zone *zones = NULL;
+    int r = cw_privatedns_list_zones(arm, &listing, subscription, name, &zones, &s->count, err);
+    if (r < 0)
+        return r;
+    s->zones = cw_arena_alloc_array(s->mem, s->count + 1, sizeof *s->zones);
+    for (size_t i = 0; s->zones != NULL && i < s->count; i++)
+        s->zones[i] = cw_arena_strdup(s->mem, zones[i].id);
+    return cw_arena_failed(s->mem) ? cw_err_set(err, CW_ENOMEM, "zones") : 0;
+}
+
+static bool is_in_group_of(const char *id, const char *other)
+{
+    const char *end = strcasestr(id, "/providers/");
+    return end != NULL && strncasecmp(id, other, (size_t)(end - id) + strlen("/providers/")) == 0;
+}
+
+/* Among the zones in the network's own group, or among the others. */
+static int search_zones(struct cw_arm *arm, const struct cw_call *call, const struct search *s, bool is_near,
+                        const char **ret_zone_id, const char **ret_link_id, struct cw_err *err)
+{
+    struct cw_call looking = *call;
+    looking.mem = s->scratch;
+    for (size_t i = 0; i < s->count; i++) {
+        struct cw_zone_link link;
+        if (is_in_group_of(s->zones[i], s->vnet_id) != is_near)
+            continue;
+        cw_arena_reset(s->scratch);
+        int r = find_link(arm, &looking, s->zones[i], s->vnet_id, &link, err);
+        if (r == -CW_ENOTFOUND) { /* deleted meanwhile */
+            cw_err_clear(err);
+            continue;
+        }
+        if (r < 0)
+            return r;
+        if (link.id != NULL) {
+            *ret_zone_id = cw_arena_strdup(call->mem, s->zones[i]);
+            *ret_link_id = cw_arena_strdup(call->mem, link.id);
+            return cw_check_mem(call, err);
+        }
+    }
+    return 0;
+}
+
 int cw_privatedns_find_linked_zone(struct cw_arm *arm, const struct cw_call *call, const char *subscription,
                                    const char *name, const char *vnet_id, const char **ret_zone_id,
                                    const char **ret_link_id, struct cw_err *err)
 {
-    const struct cw_zone *zones = NULL;
-    size_t count = 0;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    CW_AUTO(cw_auto_arena) struct cw_arena *scratch = NULL;
     *ret_zone_id = NULL;
     *ret_link_id = NULL;
-    int r = cw_privatedns_list_zones(arm, call, subscription, name, &zones, &count, err);
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        struct cw_zone_link link;
-        r = find_link(arm, call, zones[i].id, vnet_id, &link, err);
-        if (r == -CW_ENOTFOUND) { /* deleted meanwhile */
-            cw_err_clear(err);
-            r = 0;
-            continue;
-        }
-        if (r == 0 && link.id != NULL) {
-            *ret_zone_id = zones[i].id;
-            *ret_link_id = link.id;
-            return 0;
-        }
-    }
+    if (cw_arena_new(SCRATCH_BYTES_MAX, &mem) < 0 || cw_arena_new(SCRATCH_BYTES_MAX, &scratch) < 0)
+        return cw_err_set(err, CW_ENOMEM, "zones");
+    struct search s = {.vnet_id = vnet_id, .mem = mem, .scratch = scratch};
+    int r = list_zone_ids(arm, call, subscription, name, &s, err);
+    /* Most zones stand beside their network: where each workspace has its own, that saves a read for each of the others. */
+    if (r == 0)
+        r = search_zones(arm, call, &s, true, ret_zone_id, ret_link_id, err);
+    if (r == 0 && *ret_zone_id == NULL)
+        r = search_zones(arm, call, &s, false, ret_zone_id, ret_link_id, err);
     return r;
 }
 

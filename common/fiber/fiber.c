@@ -239,8 +239,12 @@ static void run_slice(struct cw_sched *s, struct cw_fiber *f)
     int64_t slice_ms = cw_mono_ms() - start_ms;
     if (slice_ms > s->cfg.slice_warn_ms && s->cfg.on_slow_slice != NULL)
         s->cfg.on_slow_slice(f->name, slice_ms);
-    if (f->state == CW_FIBER_ENDED)
+    if (f->state == CW_FIBER_ENDED) {
         bury(s, f);
+    } else if (f->will_rest) {
+        f->will_rest = false;
+        cw_stacks_trim(&f->stack, f->sp);
+    }
 }
 
 void cw_sched_run_ready(struct cw_sched *s)
@@ -366,6 +370,13 @@ int cw_fiber_cancel_reason(void)
 bool cw_fiber_has_ended(const struct cw_fiber *f)
 {
     return f->state == CW_FIBER_ENDED;
+}
+
+void cw_fiber_will_rest(void)
+{
+    struct cw_fiber *f = cw_fiber_self();
+    CW_PRE(f != NULL);
+    f->will_rest = true;
 }
 
 struct cw_fiber *cw_fiber_self(void)

@@ -57,6 +57,8 @@ void cw_fiber_cancel(struct cw_fiber *f, int reason);
 /* The reason (positive code) for which the current fiber was cancelled; 0 = it was not, or not on a fiber. */
 int cw_fiber_cancel_reason(void);
 bool cw_fiber_has_ended(const struct cw_fiber *f);
+/* The next wait of the running fiber will be long: the unused part of its stack is given back while it lasts. Suspends: no. */
+void cw_fiber_will_rest(void);
 struct cw_fiber *cw_fiber_self(void); /* NULL on the loop's stack */
 const char *cw_fiber_name(const struct cw_fiber *f);
 struct cw_sched *cw_sched_current(void); /* NULL before cw_sched_new() */

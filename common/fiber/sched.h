@@ -26,6 +26,7 @@ struct cw_fiber {
     enum cw_fiber_state state;
     bool is_cancellable; /* the present wait ends when the fiber is cancelled */
     bool is_detached;
+    bool will_rest;    /* see cw_fiber_will_rest() */
     int cancel_reason; /* positive code, 0 = none */
     int result;
     cw_fiber_fn fn;

@@ -105,6 +105,14 @@ void cw_stacks_give(struct cw_stacks *stacks, struct cw_stack *take_stack)
     stacks->pool[stacks->pool_count++] = stack;
 }
 
+void cw_stacks_trim(const struct cw_stack *stack, const char *top)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t below = (size_t)(top - stack->base) / page * page;
+    if (below > 0)
+        (void)madvise(stack->base, below, MADV_DONTNEED);
+}
+
 size_t cw_stacks_maps(const struct cw_stacks *stacks, size_t count)
 {
     return stacks->has_light_guard ? count : 2 * count;

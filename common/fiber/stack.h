@@ -29,6 +29,8 @@ void cw_stacks_fini(struct cw_stacks *stacks);
 /* Errors: -CW_ENOMEM. */
 int cw_stacks_take(struct cw_stacks *stacks, struct cw_stack *ret_stack);
 void cw_stacks_give(struct cw_stacks *stacks, struct cw_stack *take_stack);
+/* Give back the pages below `top`, which nobody uses now; they are zero when they are touched again. */
+void cw_stacks_trim(const struct cw_stack *stack, const char *top);
 /* Memory maps that `count` stacks can need. */
 size_t cw_stacks_maps(const struct cw_stacks *stacks, size_t count);
 

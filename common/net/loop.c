@@ -5,6 +5,7 @@
 #include "common/fiber/wait.h"
 #include "common/net/loop_uv.h"
 
+#define REST_MS 1000 /* a wait from which on giving memory back pays */
 #define SIGNALS 65
 
 /* First member: libuv's handle, so that cw_uv_close_free() can free it. */
@@ -263,6 +264,8 @@ int cw_sleep(struct cw_deadline until)
 {
     struct cw_wait w;
     cw_wait_arm(&w);
+    if (cw_left_ms(until) >= REST_MS)
+        cw_fiber_will_rest();
     int r = cw_wait_for(&w, until);
     return r == -CW_ETIMEDOUT ? 0 : r;
 }
