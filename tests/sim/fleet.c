@@ -139,6 +139,7 @@ static void bury(struct sim_worker *w)
 {
     sim_say("worker %s is dead", w->id);
     sim.crashes++;
+    sim.crash_ms = cw_mono_ms();
     kafka_silent(w->loop, INT64_MAX / 4);
     w->loop = NULL;
     w->app = NULL;
@@ -152,6 +153,7 @@ static void release(struct sim_worker *w)
         sim_fail("a drain without any fault ended with exit code %d", w->exit_code);
     if (w->exit_code == CW_EXIT_HURRIED || w->exit_code == CW_EXIT_FAILED) {
         world_kill(w->loop);
+        sim.crash_ms = cw_mono_ms();
         kafka_silent(w->loop, INT64_MAX / 4);
     } else {
         cw_app_free(w->app);

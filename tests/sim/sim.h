@@ -65,6 +65,7 @@ struct sim {
     uint64_t touches;
     uint64_t doomed_touches[SIM_ACTIONS_MAX]; /* ascending is not needed; 0 = none */
     int64_t amnesia_ms;                       /* when Redis last forgot something; 0 = never */
+    int64_t crash_ms;                         /* when a worker last died; 0 = never */
     bool has_skewed;                          /* a clock has jumped */
     bool is_calm;
     bool is_over;
