@@ -47,6 +47,7 @@ _Noreturn void cw_panic(const char *file, int line, const char *what);
 /* The hook prints context (current job, last log events). It must not allocate or wait. NULL removes it. */
 void cw_panic_set_hook(void (*hook)(void));
 
+#undef sprintf /* for clang, _FORTIFY_SOURCE makes it a macro, which can't be poisoned */
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gets
 
 #endif

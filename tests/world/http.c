@@ -295,7 +295,7 @@ int cw_http_call(struct cw_http *http, const struct cw_http_req *req, struct cw_
 {
     (void)http;
     *ret_res = (struct cw_http_res){0};
-    CW_PRE(req->allow_plain || strncmp(req->url, "https://", 8) == 0);
+    CW_PRE(req->allow_plain || cw_z_starts_nocase(req->url, "https://"));
     if (cw_fiber_cancel_reason() != 0)
         return cw_err_set(err, cw_fiber_cancel_reason(), "cancelled");
     if (cw_is_past(until))
