@@ -484,10 +484,11 @@ static struct redis_value hincrby(struct call *c)
     if (!cw_z_to_i64(arg(c, 3), &by) || (f != NULL && !cw_z_to_i64(f->value, &n)))
         return fail(c->mem, "ERR hash value is not an integer");
     note_write(arg(c, 1));
+    n += by;
     char buf[24];
-    (void)snprintf(buf, sizeof buf, "%lld", (long long)(n + by));
+    (void)snprintf(buf, sizeof buf, "%lld", (long long)n);
     set_field(make(arg(c, 1)), arg(c, 2), cw_str_of(buf));
-    return number(n + by);
+    return number(n);
 }
 
 static struct redis_value hash_list(struct call *c, bool with_values)
