@@ -6,6 +6,12 @@ const char *const cw_cause_names[CW_CAUSE__COUNT] = {
 #undef X
 };
 
+const char *const cw_repairer_names[CW_REPAIRER__COUNT] = {
+#define X(id, name) [CW_REPAIRER_##id] = name,
+    CW_REPAIRERS(X)
+#undef X
+};
+
 #define AT(member) .offset = offsetof(struct cw_evidence_v1, member)
 static const struct cw_member evidence_members[] = {
     {.name = "resourceId", .type = CW_MEMBER_TEXT, AT(resource_id), .text = "where it was seen"},
@@ -47,7 +53,18 @@ static const struct cw_member diagnosis_members[] = {
      .count_offset = offsetof(struct cw_diagnosis_v1, evidence_count),
      .text = "what shows it"},
     {.name = "repair", .type = CW_MEMBER_TEXT, AT(repair), .text = "what to do about it"},
+    {.name = "repairer",
+     .type = CW_MEMBER_ENUM,
+     .names = cw_repairer_names,
+     .name_count = CW_REPAIRER__COUNT,
+     AT(repairer),
+     .text = "who can do it"},
+    {.name = "command",
+     .type = CW_MEMBER_TEXT,
+     AT(command),
+     .text = "how: a command of the Azure CLI, or the way through the portal"},
     {.name = "safe", .type = CW_MEMBER_BOOL, AT(is_safe), .text = "the repair only adds something or waits"},
+    {.name = "source", .type = CW_MEMBER_TEXT, AT(source), .text = "title of the page that this rests on"},
 };
 #undef AT
 const struct cw_shape cw_diagnosis_v1_shape = {.name = "diagnosis",

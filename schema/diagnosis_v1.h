@@ -37,7 +37,9 @@
     X(CLUSTER_CONTENT, "cluster_content")   /* init script, policy, library */                           \
     X(DATABRICKS, "databricks")             /* everything else is in order */                            \
     X(STORAGE_FIREWALL, "storage_firewall") /* the workspace's storage account refuses the nodes */      \
-    X(UNREADABLE, "unreadable")             /* a read was refused; the cause may hide there */
+    X(UNREADABLE, "unreadable")             /* a read was refused; the cause may hide there */           \
+    X(IP_ACCESS_LIST, "ip_access_list")     /* it does not know the nodes' address, or this worker's */  \
+    X(RESOURCE_LOCKED, "resource_locked")   /* a lock forbids the repair */
 
 enum cw_cause {
 #define X(id, name) CW_CAUSE_##id,
@@ -47,6 +49,26 @@ enum cw_cause {
 };
 
 extern const char *const cw_cause_names[CW_CAUSE__COUNT];
+
+/* CW_REPAIRER_…, name in events: who can do the repair. */
+#define CW_REPAIRERS(X)                                                                       \
+    X(CAUSEWAY, "causeway")               /* options.autoRepair safe, or a migrate request */ \
+    X(WORKSPACE_ADMIN, "workspace_admin") /* of Azure Databricks */                           \
+    X(NETWORK_TEAM, "network_team")       /* owns networks, zones, firewalls */               \
+    X(SUBSCRIPTION_OWNER, "subscription_owner")                                               \
+    X(FLEET_OPERATOR, "fleet_operator") /* who runs the workers */                            \
+    X(SUPPORT, "support")               /* Microsoft and Databricks */
+
+enum cw_repairer {
+    CW_REPAIRER_UNSET = 0,
+#define X(id, name) CW_REPAIRER_##id,
+    CW_REPAIRERS(X)
+#undef X
+        CW_REPAIRER__COUNT
+};
+
+/* [CW_REPAIRER_UNSET] is NULL. */
+extern const char *const cw_repairer_names[CW_REPAIRER__COUNT];
 
 struct cw_evidence_v1 {
     const char *resource_id;
@@ -62,7 +84,10 @@ struct cw_diagnosis_v1 {
     struct cw_evidence_v1 *evidence;
     size_t evidence_count;
     const char *repair;
-    bool is_safe; /* the repair only adds or waits: a worker could do it unasked */
+    int repairer;        /* enum cw_repairer */
+    const char *command; /* an Azure CLI command, or the way through the portal */
+    bool is_safe;        /* the repair only adds or waits: a worker could do it unasked */
+    const char *source;  /* title of the page that says so */
 };
 
 extern const struct cw_shape cw_diagnosis_v1_shape;

@@ -234,5 +234,7 @@ int cw_databricks_run_command(struct cw_databricks *d, const struct cw_call *cal
 
 /* Fill err from an answer that is not a plain success (also pages with status 200). Pure; returns the negative code. */
 int cw_databricks_error(const struct cw_http_res *res, struct cw_err *err);
+/* Does such an error say that the workspace refuses the caller's network, not the caller? Pure. */
+bool cw_databricks_is_network_refused(const struct cw_err *err);
 
 #endif

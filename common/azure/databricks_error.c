@@ -209,3 +209,8 @@ int cw_databricks_error(const struct cw_http_res *res, struct cw_err *err)
     cw_buf_fini(&told.text);
     return r;
 }
+
+bool cw_databricks_is_network_refused(const struct cw_err *err)
+{
+    return err->code == CW_EDENIED && cw_z_starts(err->remedy, "the workspace refuses this network");
+}

@@ -1,5 +1,7 @@
 #include "worker/steps/compute_facts.h"
 
+#include "worker/steps/diagnosis.h"
+
 bool cw_compute_update_needed(const struct cw_facts *facts)
 {
     return !cw_z_eq(facts->required_nsg_rules, CW_NSG_RULES_NONE) || facts->no_public_ip != CW_TRI_YES;
@@ -240,7 +242,7 @@ int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, s
     return 0;
 }
 
-int cw_compute_refuse(const struct cw_compute_list *list, struct cw_err *err)
+int cw_compute_refuse(struct cw_step_ctx *c, const struct cw_compute_list *list, struct cw_err *err)
 {
     CW_AUTO(cw_buf_fini) struct cw_buf names = {0};
     size_t shown = 0;
@@ -248,9 +250,16 @@ int cw_compute_refuse(const struct cw_compute_list *list, struct cw_err *err)
         if (list->items[i].is_blocking)
             cw_buf_addf(&names, "%s%s %s (%s)", shown++ > 0 ? ", " : "",
                         cw_compute_kind_name(list->items[i].kind), list->items[i].name, list->items[i].state);
+    const char *what =
+        cw_arena_printf(c->call.mem, "%s%s", cw_buf_z(&names), list->blocking_count > shown ? " …" : "");
+    const struct cw_evidence_v1 evidence = {c->req->workspace_id, "compute", "nothing runs", what};
+    int r = cw_diagnosis_keep(c, CW_CAUSE_COMPUTE_BLOCKED_UPDATE,
+                              "the network settings cannot change while compute runs",
+                              "set options.stopCompute to allow, or stop it yourself first", &evidence, err);
+    if (r < 0)
+        return r;
     (void)cw_err_set(err, CW_EREJECTED,
-                     "compute is running, and the request does not allow it to be stopped: %s%s",
-                     cw_buf_z(&names), list->blocking_count > shown ? " …" : "");
+                     "compute is running, and the request does not allow it to be stopped: %s", what);
     cw_err_remedy(err,
                   "set options.stopCompute to allow (what ran is started again), or stop it yourself first");
     return -CW_EREJECTED;

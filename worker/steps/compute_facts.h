@@ -30,8 +30,9 @@ int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err);
  * stopped: in the note, in the journal, in a progress event, and in c->out->compute. Errors: those of cw_compute_stop().
  * Suspends: yes. */
 int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, struct cw_err *err);
-/* "compute is running, and the request does not allow it to be stopped"; returns -CW_EREJECTED. */
-int cw_compute_refuse(const struct cw_compute_list *list, struct cw_err *err);
+/* "compute is running, and the request does not allow it to be stopped"; returns -CW_EREJECTED, or an error of
+ * cw_step_keep(): the verdict's diagnosis names what runs.  Suspends: yes. */
+int cw_compute_refuse(struct cw_step_ctx *c, const struct cw_compute_list *list, struct cw_err *err);
 
 /* The note: what this request stopped and the settings before, kept in the workspace itself, so that losing Redis and the
  * worker in mid-migrate loses nothing. read gives empty facts when there is none of this request. Suspend: yes. */

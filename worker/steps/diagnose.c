@@ -1,5 +1,5 @@
 /* diagnose: why the proof failed: ranked causes, each with its evidence and repair.
- * Reads: workspace, endpoints, zones, VNet, NSGs, routes.  Writes: nothing.  Source: reference "Private Link diagnosis". */
+ * Reads: workspace, endpoints, zones, VNet, NSGs, routes, IP access lists, locks.  Writes: nothing.  Source: reference "Private Link diagnosis". */
 #include "worker/steps/diagnosis.h"
 #include "worker/steps/plans.h"
 
@@ -15,11 +15,15 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     struct cw_findings *findings = cw_arena_alloc(c->call.mem, sizeof *findings);
     if (readings == NULL || findings == NULL)
         return cw_err_set(err, CW_ENOMEM, "diagnosis");
-    int r = cw_diagnosis_collect(c, readings, findings, err);
-    if (r < 0)
-        return cw_err_wrap(err, "diagnosis");
-    cw_diagnosis_judge(c, readings, findings);
+    if (!cw_diagnosis_is_elsewhere(c, findings)) {
+        int r = cw_diagnosis_collect(c, readings, findings, err);
+        if (r < 0)
+            return cw_err_wrap(err, "diagnosis");
+        cw_diagnosis_judge(c, readings, findings);
+    }
+    cw_findings_weigh(c, findings);
     cw_findings_rank(findings);
+    cw_findings_complete(c, readings, findings);
     c->out->diagnosis = findings->items;
     c->out->diagnosis_count = findings->count;
     for (size_t i = 0; i < findings->count; i++)

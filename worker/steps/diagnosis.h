@@ -2,11 +2,13 @@
  *
  * All reads first, judged afterwards: several causes at once are normal. A read that was refused is a finding of its own,
  * never "absent". Everything lives in c->call.mem.
- * Suspends: cw_diagnosis_collect.  Thread: loop.  Source: reference "Private Link diagnosis" 1-3. */
+ * Suspends: cw_diagnosis_collect, cw_diagnosis_keep.  Thread: loop.  Source: reference "Private Link diagnosis" 1-3. */
 #ifndef CW_WORKER_STEPS_DIAGNOSIS_H
 #define CW_WORKER_STEPS_DIAGNOSIS_H
 
+#include "common/azure/databricks_access.h"
 #include "common/azure/privatedns.h"
+#include "common/azure/resources.h"
 #include "common/azure/workspace.h"
 #include "worker/steps/step.h"
 
@@ -37,6 +39,19 @@ struct cw_readings {
     struct cw_nsg endpoint_nsg;
     struct cw_route_table host_routes;
     struct cw_route_table container_routes;
+    struct cw_ip_access access; /* read where the nodes' or the worker's way is public */
+    bool has_access;
+    bool is_worker_refused;          /* the workspace refuses this worker's network */
+    const struct cw_lock *zone_lock; /* that forbids changes of any_zone; NULL = none */
+};
+
+/* What the failed start, or the node itself, says about the name and the way. */
+enum cw_sign {
+    CW_SIGN_NONE = 0,
+    CW_SIGN_NO_NAME,    /* the workspace's name was not found */
+    CW_SIGN_NO_ANSWER,  /* nobody answered at the address */
+    CW_SIGN_PUBLIC_WAY, /* it came over the public address and was refused */
+    CW_SIGN_ACCESS_LIST,
 };
 
 struct cw_findings {
@@ -54,6 +69,20 @@ void cw_diagnosis_judge(struct cw_step_ctx *c, const struct cw_readings *reading
 /* The part about subnets, security rules and routes. Pure. */
 void cw_diagnosis_judge_network(struct cw_step_ctx *c, const struct cw_readings *readings,
                                 struct cw_findings *findings);
+/* From the termination reason. Pure. */
+enum cw_sign cw_diagnosis_sign(const struct cw_step_ctx *c);
+/* Did the cluster fail by something that has nothing to do with the network? Then that is the finding, and nothing more need be
+ * read. Pure. */
+bool cw_diagnosis_is_elsewhere(const struct cw_step_ctx *c, struct cw_findings *findings);
+/* What the reason of the failed start can come from is more likely, the rest less. Pure. */
+void cw_findings_weigh(const struct cw_step_ctx *c, struct cw_findings *findings);
+/* Who does each repair, how, and on whose word. Pure. */
+void cw_findings_complete(struct cw_step_ctx *c, const struct cw_readings *readings,
+                          struct cw_findings *findings);
+/* One finding of a step that ends the request for good, kept so that the verdict tells it. evidence is borrowed.
+ * Errors: those of cw_step_keep().  Suspends: yes. */
+int cw_diagnosis_keep(struct cw_step_ctx *c, enum cw_cause cause, const char *message, const char *repair,
+                      const struct cw_evidence_v1 *evidence, struct cw_err *err);
 /* Highest confidence first; equal ones in the order in which they were found. */
 void cw_findings_rank(struct cw_findings *findings);
 /* Add one; NULL when full. evidence is added by the next call, to the finding added last. message is kept as it is. */

@@ -176,6 +176,37 @@ static int read_subnets(struct cw_step_ctx *c, struct cw_readings *r, struct cw_
     return end;
 }
 
+/* IP access lists matter where somebody comes over the public way: the nodes, or this worker, which may not even ask. */
+static int read_access(struct cw_step_ctx *c, struct cw_readings *r, struct cw_findings *findings,
+                       struct cw_err *err)
+{
+    const struct cw_target target = cw_step_target(c);
+    bool is_private = r->has_endpoint && cw_z_eq_nocase(r->endpoint.status, "Approved") &&
+                      cw_z_eq(r->workspace.required_nsg_rules, CW_NSG_RULES_NONE);
+    bool is_denied = cw_z_eq(cw_facts_proof(c->facts)->code, cw_err_name(CW_EDENIED));
+    if (target.workspace_url == NULL || (is_private && !is_denied))
+        return 0;
+    int got = cw_databricks_get_ip_access(c->svc->databricks, &c->call, &target, &r->access, err);
+    r->has_access = got == 0;
+    r->is_worker_refused = got == -CW_EDENIED && cw_databricks_is_network_refused(err);
+    return r->is_worker_refused ? 0 : tolerate(c, findings, c->req->workspace_id, got, err);
+}
+
+/* What lacks in a zone is added only where no lock forbids it. */
+static int read_lock(struct cw_step_ctx *c, struct cw_readings *r, struct cw_findings *findings,
+                     struct cw_err *err)
+{
+    const struct cw_lock *locks = NULL;
+    size_t count = 0;
+    if (r->any_zone == NULL || (r->linked_zone != NULL && r->has_record))
+        return 0;
+    int got = cw_resources_list_locks(c->svc->arm, &c->call, r->any_zone, &locks, &count, err);
+    for (size_t i = 0; got == 0 && i < count; i++)
+        if (cw_z_eq_nocase(locks[i].level, "ReadOnly"))
+            r->zone_lock = &locks[i];
+    return tolerate(c, findings, r->any_zone, got, err);
+}
+
 int cw_diagnosis_collect(struct cw_step_ctx *c, struct cw_readings *ret_readings,
                          struct cw_findings *findings, struct cw_err *err)
 {
@@ -188,6 +219,10 @@ int cw_diagnosis_collect(struct cw_step_ctx *c, struct cw_readings *ret_readings
     if (end == 0)
         end = read_dns(c, ret_readings, findings, err);
     if (end == 0)
+        end = read_lock(c, ret_readings, findings, err);
+    if (end == 0)
         end = read_subnets(c, ret_readings, findings, err);
+    if (end == 0)
+        end = read_access(c, ret_readings, findings, err);
     return end;
 }

@@ -1,4 +1,7 @@
+#include "common/azure/prefix.h"
+#include "schema/probe_v1.h"
 #include "worker/steps/diagnosis.h"
+#include "worker/steps/probe_script.h"
 
 #define AZURE_DNS "168.63.129.16"
 
@@ -41,50 +44,26 @@ void cw_findings_rank(struct cw_findings *findings)
     }
 }
 
-static bool code_is(const struct cw_step_ctx *c, const char *const *patterns, size_t count)
+static bool is_code(const struct cw_step_ctx *c, const char *pattern)
 {
     const char *code = c->facts->cluster_termination.code;
-    for (size_t i = 0; code != NULL && i < count; i++)
-        if (cw_z_glob(patterns[i], code))
-            return true;
-    return false;
+    return code != NULL && cw_z_glob(pattern, code);
 }
 
-/* Launches fail for the network's shape too: those have findings of their own. */
-static bool is_launch_refused(const struct cw_termination_v1 *t)
-{
-    static const char *const words[] = {"policy", "quota", "not authorized", "AuthorizationFailed",
-                                        "SkuNotAvailable"};
-    if (!cw_z_starts(t->code, "CLOUD_PROVIDER_LAUNCH_FAILURE"))
-        return false;
-    for (size_t i = 0; i < CW_ARRAY_LEN(words); i++)
-        if (cw_z_contains_nocase(t->message, words[i]))
-            return true;
-    return false;
-}
-
+/* What the reason of the failed start says by itself. */
 static void judge_termination(struct cw_step_ctx *c, struct cw_findings *f)
 {
-    static const char *const content[] = {"INIT_SCRIPT_FAILURE*", "GLOBAL_INIT_SCRIPT_FAILURE*", "DOCKER_*",
-                                          "SPARK_STARTUP_FAILURE"};
-    static const char *const full[] = {"SUBNET_EXHAUSTED_FAILURE", "IP_EXHAUSTION_FAILURE"};
-    static const char *const unsettled[] = {"WORKSPACE_UPDATE"};
-    static const char *const storage[] = {"DBFS_COMPONENT_UNHEALTHY"};
     const struct cw_termination_v1 *t = &c->facts->cluster_termination;
     if (!cw_z_eq(cw_facts_proof(c->facts)->step, "launch_cluster")) /* an earlier try's, if any */
         return;
-    if (code_is(c, content, CW_ARRAY_LEN(content)))
-        (void)cw_finding_add(f, CW_CAUSE_CLUSTER_CONTENT, CW_SURE, false,
-                             "the cluster failed by what runs on it, not by the network",
-                             "mend or disable the global init script or policy that the message names");
-    else if (code_is(c, full, CW_ARRAY_LEN(full)))
+    if (is_code(c, "SUBNET_EXHAUSTED_FAILURE") || is_code(c, "IP_EXHAUSTION_FAILURE"))
         (void)cw_finding_add(f, CW_CAUSE_SUBNET_FULL, CW_SURE, false,
                              "a workspace subnet has no free address",
                              "stop idle pools and clusters, or give the workspace larger subnets");
-    else if (code_is(c, unsettled, CW_ARRAY_LEN(unsettled)))
+    else if (is_code(c, "WORKSPACE_UPDATE"))
         (void)cw_finding_add(f, CW_CAUSE_NOT_SETTLED, CW_LIKELY, true, "the workspace was being updated",
                              "wait, then verify again");
-    else if (code_is(c, storage, CW_ARRAY_LEN(storage)))
+    else if (is_code(c, "DBFS_COMPONENT_UNHEALTHY"))
         (void)cw_finding_add(
             f, CW_CAUSE_STORAGE_FIREWALL, CW_SURE, false,
             "the workspace's storage account refuses the cluster",
@@ -93,11 +72,6 @@ static void judge_termination(struct cw_step_ctx *c, struct cw_findings *f)
         (void)cw_finding_add(f, CW_CAUSE_TLS_INSPECTION, CW_SURE, false,
                              "something on the way out opens TLS, and the node does not trust it",
                              "exempt the hosts of Azure Databricks and its storage from TLS inspection");
-    else if (is_launch_refused(t))
-        (void)cw_finding_add(
-            f, CW_CAUSE_CAPACITY, CW_LIKELY, false,
-            "Azure refused the virtual machine: a policy, a quota or a permission, not the network",
-            "do what the message of Azure says, then verify again");
     else
         return;
     cw_finding_evidence(f, c->facts->cluster_id, "termination_reason.code", "none", t->code);
@@ -116,7 +90,7 @@ static void judge_workspace(const struct cw_readings *r, struct cw_findings *f)
     }
     if (!cw_z_eq(ws->required_nsg_rules, CW_NSG_RULES_NONE)) {
         (void)cw_finding_add(
-            f, CW_CAUSE_SETTINGS_MISMATCH, CW_LIKELY, false,
+            f, CW_CAUSE_SETTINGS_MISMATCH, CW_SURE, false,
             "the workspace still requires the Azure Databricks NSG rules: clusters may use the public way",
             "send a migrate request, or set required NSG rules to NoAzureDatabricksRules");
         cw_finding_evidence(f, ws->id, "properties.requiredNsgRules", CW_NSG_RULES_NONE,
@@ -126,13 +100,40 @@ static void judge_workspace(const struct cw_readings *r, struct cw_findings *f)
 
 static void judge_worker(const struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
 {
+    bool is_shut = cw_z_eq_nocase(r->workspace.public_network_access, "Disabled");
     if (c->facts->cluster_id != NULL || !cw_z_eq(cw_facts_proof(c->facts)->code, cw_err_name(CW_EDENIED)))
         return;
+    if (!is_shut) {
+        (void)cw_finding_add(f, CW_CAUSE_IP_ACCESS_LIST, CW_SURE, false,
+                             "an IP access list of the workspace does not know this worker's address",
+                             "add the address that this fleet comes from to an ALLOW list of the workspace");
+        cw_finding_evidence(f, r->workspace.id, "ip-access-lists", "this worker's address",
+                            cw_facts_proof(c->facts)->message);
+        return;
+    }
     (void)cw_finding_add(f, CW_CAUSE_WORKER_OUTSIDE, CW_SURE, false,
                          "this worker reaches the workspace over its public address, which is shut",
                          "run a worker inside a network with a private endpoint of the workspace");
     cw_finding_evidence(f, r->workspace.id, "properties.publicNetworkAccess",
                         "Enabled, or a private way for the worker", r->workspace.public_network_access);
+}
+
+/* The nodes come over the public way, and only listed addresses may. Which one they have is Azure's secret, unless it is refused. */
+static void judge_access(struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
+{
+    enum cw_sign sign = cw_diagnosis_sign(c);
+    bool is_on = r->has_access && r->access.is_enabled;
+    if (!is_on && sign != CW_SIGN_ACCESS_LIST)
+        return;
+    (void)cw_finding_add(
+        f, CW_CAUSE_IP_ACCESS_LIST, sign == CW_SIGN_ACCESS_LIST ? CW_SURE + 1 : CW_SURE, false,
+        "the nodes come over the public way, and an IP access list decides who may",
+        "give the workspace its private way, or add the nodes' public address to an ALLOW list");
+    cw_finding_evidence(f, r->workspace.id, "enableIpAccessLists", "false, or the nodes' address in a list",
+                        r->access.allowed_count > 0
+                            ? cw_arena_printf(c->call.mem, "%zu allowed, such as %s", r->access.allowed_count,
+                                              r->access.allowed[0])
+                            : "true");
 }
 
 static void judge_endpoint(const struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
@@ -205,6 +206,82 @@ static void judge_record(struct cw_step_ctx *c, const struct cw_readings *r, str
     cw_finding_evidence(f, r->any_zone, name, expected, found);
 }
 
+static bool is_record_right(const struct cw_readings *r)
+{
+    return r->has_record && r->address != NULL && r->record.address_count == 1 &&
+           cw_z_eq(r->record.addresses[0], r->address);
+}
+
+/* Servers of the customer's: do they forward, and what do they remember? The zone is right and nobody answers: an old address. */
+static void judge_custom_dns(struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
+{
+    enum cw_sign sign = cw_diagnosis_sign(c);
+    bool is_stale = sign == CW_SIGN_NO_ANSWER && is_record_right(r);
+    bool is_sure = r->linked_zone == NULL || sign == CW_SIGN_PUBLIC_WAY || sign == CW_SIGN_NO_NAME;
+    if (is_stale) {
+        (void)cw_finding_add(
+            f, CW_CAUSE_STALE_DNS, CW_LIKELY + 5, false,
+            "the record is right, but the VNet's DNS servers seem to answer with an old one",
+            "clear the cache of these DNS servers, or wait until it ends, then start a new cluster");
+        cw_finding_evidence(f, c->facts->vnet_id, "properties.dhcpOptions.dnsServers", r->address,
+                            "an address at which nobody answers");
+    }
+    (void)cw_finding_add(
+        f, CW_CAUSE_CUSTOM_DNS,
+        is_stale  ? CW_POSSIBLE - 1
+        : is_sure ? CW_SURE - 1
+                  : CW_LIKELY,
+        false, "the VNet uses DNS servers of its own, which must forward to Azure's resolver",
+        "forward the workspaces' public domain to 168.63.129.16 from a VNet that the zone is linked to");
+    cw_finding_evidence(f, c->facts->vnet_id, "properties.dhcpOptions.dnsServers", AZURE_DNS,
+                        r->vnet.dns_servers[0]);
+}
+
+/* What the node itself was told, where the records are right. */
+static void judge_probe(struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
+{
+    struct cw_probe_v1 probe = {0};
+    struct cw_prefix one = {.bits = 32};
+    struct cw_err ignored = {0};
+    const char *json = c->facts->probe_json;
+    if (!cw_z_eq(cw_facts_proof(c->facts)->step, "run_probe") || json == NULL || !is_record_right(r) ||
+        cw_probe_decode(json, strlen(json), c->call.mem, &probe, &ignored) < 0 || probe.dns_count == 0)
+        return;
+    const struct cw_probe_dns_v1 *answer = &probe.dns[0];
+    const char *found = answer->address_count > 0 ? answer->addresses[0] : answer->rcode;
+    if (answer->address_count > 0 && cw_z_eq(found, r->address))
+        return;
+    bool is_custom = !cw_z_eq(answer->server, AZURE_DNS);
+    bool is_private =
+        answer->address_count > 0 && cw_address_parse(found, &one.base) && cw_prefix_is_private(one);
+    if (is_private || !is_custom)
+        (void)cw_finding_add(f, CW_CAUSE_STALE_DNS, CW_SURE, !is_custom,
+                             "the record is right, but the node was told an old one",
+                             is_custom
+                                 ? "clear the cache of this DNS server, then start a new cluster"
+                                 : "wait as long as the old record lives, then verify with a new cluster");
+    else
+        (void)cw_finding_add(
+            f, CW_CAUSE_CUSTOM_DNS, CW_SURE, false,
+            "the VNet's DNS server does not ask Azure's resolver for the workspace's name",
+            "forward the workspaces' public domain to 168.63.129.16 from a VNet that the zone is "
+            "linked to");
+    cw_finding_evidence(f, c->facts->vnet_id, cw_arena_printf(c->call.mem, "answer of %s", answer->server),
+                        r->address, found);
+}
+
+/* What was found to lack in the zone cannot be added by us. */
+static void judge_lock(const struct cw_readings *r, struct cw_findings *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (f->items[i].cause == CW_CAUSE_ZONE_NOT_LINKED || f->items[i].cause == CW_CAUSE_RECORD_MISSING)
+            f->items[i].is_safe = false;
+    (void)cw_finding_add(f, CW_CAUSE_RESOURCE_LOCKED, CW_LIKELY, false,
+                         "a lock forbids changes of the private DNS zone: what lacks there cannot be added",
+                         "let the owner of the lock add it, or lift the lock meanwhile");
+    cw_finding_evidence(f, r->any_zone, r->zone_lock->name, "no ReadOnly lock", r->zone_lock->level);
+}
+
 static void judge_dns(struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
 {
     if (r->zone_name == NULL)
@@ -212,14 +289,8 @@ static void judge_dns(struct cw_step_ctx *c, const struct cw_readings *r, struct
     bool is_custom = false;
     for (size_t i = 0; i < r->vnet.dns_server_count; i++)
         is_custom = is_custom || !cw_z_eq(r->vnet.dns_servers[i], AZURE_DNS);
-    if (is_custom) {
-        (void)cw_finding_add(
-            f, CW_CAUSE_CUSTOM_DNS, r->linked_zone == NULL ? CW_SURE - 1 : CW_LIKELY, false,
-            "the VNet uses DNS servers of its own, which must forward to Azure's resolver",
-            "forward the workspaces' public domain to 168.63.129.16 from a VNet that the zone is linked to");
-        cw_finding_evidence(f, c->facts->vnet_id, "properties.dhcpOptions.dnsServers", AZURE_DNS,
-                            r->vnet.dns_servers[0]);
-    }
+    if (is_custom)
+        judge_custom_dns(c, r, f);
     for (size_t i = 0; i < r->zone_group.zone_count; i++) {
         const char *name = cw_armid_name(r->zone_group.zone_ids[i]);
         if (cw_z_eq_nocase(name, r->zone_name))
@@ -239,16 +310,20 @@ static void judge_dns(struct cw_step_ctx *c, const struct cw_readings *r, struct
     }
     if (r->any_zone != NULL)
         judge_record(c, r, f);
+    if (r->zone_lock != NULL)
+        judge_lock(r, f);
 }
 
 void cw_diagnosis_judge(struct cw_step_ctx *c, const struct cw_readings *readings,
                         struct cw_findings *findings)
 {
     judge_termination(c, findings);
+    judge_access(c, readings, findings);
     judge_workspace(readings, findings);
     judge_worker(c, readings, findings);
     judge_endpoint(c, readings, findings);
     judge_dns(c, readings, findings);
+    judge_probe(c, readings, findings);
     cw_diagnosis_judge_network(c, readings, findings);
     if (findings->count > 0)
         return;

@@ -49,7 +49,7 @@ static int stop_what_woke_up(struct cw_step_ctx *c, struct cw_err *err)
     int r = cw_compute_list(c->svc->databricks, &c->call, &target, CW_VERIFY_CLUSTER_PREFIX, &list, err);
     if (r < 0)
         return cw_err_wrap(err, "list compute");
-    return list.blocking_count > 0 ? cw_compute_refuse(&list, err) : 0;
+    return list.blocking_count > 0 ? cw_compute_refuse(c, &list, err) : 0;
 }
 
 /* An update that was begun before a crash is waited for first: while it runs, the workspace's own API answers nothing. */

@@ -1,40 +1,73 @@
 /* inspect_workspace: can the existing workspace have a private back-end connection? Records how it is now.
  * Reads: workspace.  Writes: nothing.  Source: Microsoft's guide, "Requirements". */
 #include "common/azure/workspace.h"
+#include "worker/steps/diagnosis.h"
 #include "worker/steps/plans.h"
 
-static int refuse(struct cw_err *err, const char *remedy, const char *fmt, const char *value)
+struct obstacle {
+    const char *message;
+    const char *remedy;
+    const char *field;
+    const char *expected;
+    const char *found;
+};
+
+static int refuse(struct cw_step_ctx *c, const struct obstacle *o, struct cw_err *err)
 {
-    CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
-    cw_buf_add_z(&text, fmt);
-    if (value != NULL)
-        cw_buf_addf(&text, " (%s)", value);
-    (void)cw_err_set(err, CW_EREJECTED, "%s", cw_buf_z(&text));
-    cw_err_remedy(err, "%s", remedy);
+    const struct cw_evidence_v1 evidence = {c->req->workspace_id, o->field, o->expected, o->found};
+    int r = cw_diagnosis_keep(c, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE, o->message, o->remedy, &evidence, err);
+    if (r < 0)
+        return r;
+    (void)cw_err_set(err, CW_EREJECTED, "%s (%s)", o->message, o->found);
+    cw_err_remedy(err, "%s", o->remedy);
     return -CW_EREJECTED;
 }
 
-static int check_eligible(const struct cw_step_ctx *c, const struct cw_workspace *ws, struct cw_err *err)
+static int check_eligible(struct cw_step_ctx *c, const struct cw_workspace *ws, struct cw_err *err)
 {
+    const char *sku = ws->sku == NULL ? "no plan" : ws->sku;
+    const struct obstacle plan = {"the workspace is not on the Premium plan",
+                                  "upgrade the workspace to the Premium plan, then send the request again",
+                                  "sku.name", "premium", sku};
+    const struct obstacle network = {
+        "the workspace is not VNet-injected: it lives in a VNet that Azure Databricks manages",
+        "move the workspace into your own VNet (VNet injection) or create a new one with a provision request",
+        "properties.parameters.customVirtualNetworkId", "your VNet", "none"};
+    const struct obstacle addresses = {
+        "the workspace's clusters have public IP addresses (secure cluster connectivity is off)",
+        "send a migrate request, which enables secure cluster connectivity",
+        "properties.parameters.enableNoPublicIp", "true", "false"};
+    const struct obstacle order = {
+        "no private endpoint can be made while the clusters have public IP addresses: the shortest-outage order "
+        "needs secure cluster connectivity first",
+        "set options.order to documented", "properties.parameters.enableNoPublicIp", "true", "false"};
     if (!cw_z_eq_nocase(ws->sku, "premium"))
-        return refuse(err, "upgrade the workspace to the Premium plan, then send the request again",
-                      "the workspace is not on the Premium plan", ws->sku);
+        return refuse(c, &plan, err);
     if (ws->vnet_id == NULL)
-        return refuse(
-            err,
-            "move the workspace into your own VNet (VNet injection) or create a new one with a provision request",
-            "the workspace is not VNet-injected: it lives in a VNet that Azure Databricks manages", NULL);
+        return refuse(c, &network, err);
     if (ws->no_public_ip != CW_YES && c->req->kind == CW_REQUEST_VERIFY)
-        return refuse(
-            err, "send a migrate request, which enables secure cluster connectivity",
-            "the workspace's clusters have public IP addresses (secure cluster connectivity is off)", NULL);
+        return refuse(c, &addresses, err);
     if (ws->no_public_ip != CW_YES && c->req->options.order == CW_ORDER_SHORTEST_OUTAGE)
-        return refuse(
-            err, "set options.order to documented",
-            "no private endpoint can be made while the clusters have public IP addresses: the shortest-outage "
-            "order needs secure cluster connectivity first",
-            NULL);
+        return refuse(c, &order, err);
     return 0;
+}
+
+/* An operation of somebody's that does not end. */
+static int not_settled(struct cw_step_ctx *c, const struct cw_workspace *ws, struct cw_err *err)
+{
+    struct cw_err why = *err;
+    const struct cw_evidence_v1 evidence = {c->req->workspace_id, "properties.provisioningState", "Succeeded",
+                                            ws->state};
+    int r = cw_diagnosis_keep(
+        c, CW_CAUSE_NOT_SETTLED, "an operation on the workspace is under way and does not end",
+        "wait until the workspace is Succeeded, then send the request again", &evidence, err);
+    if (r < 0)
+        return r;
+    *err = why;
+    cw_err_remedy(
+        err,
+        "look in the workspace's activity log for the operation; send the request again when it has ended");
+    return cw_err_wrap(err, "wait for workspace");
 }
 
 static void record(struct cw_step_ctx *c, const struct cw_workspace *ws)
@@ -65,15 +98,19 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
     struct cw_workspace ws;
     int r = cw_workspace_get(c->svc->arm, &c->call, c->req->workspace_id, &ws, err);
-    if (r == -CW_ENOTFOUND)
-        return refuse(err, "is the id right? a new workspace needs a provision request",
-                      "there is no such workspace", NULL);
+    if (r == -CW_ENOTFOUND) {
+        (void)cw_err_set(err, CW_EREJECTED, "there is no such workspace");
+        cw_err_remedy(err, "is the id right? a new workspace needs a provision request");
+        return -CW_EREJECTED;
+    }
     if (r < 0)
         return cw_err_wrap(err, "read workspace");
     r = check_eligible(c, &ws, err);
     if (r < 0)
         return r;
     r = cw_workspace_wait(c->svc->arm, &c->call, c->req->workspace_id, &ws, err);
+    if (r == -CW_ETIMEDOUT)
+        return not_settled(c, &ws, err);
     if (r < 0)
         return cw_err_wrap(err, "wait for workspace");
     record(c, &ws);

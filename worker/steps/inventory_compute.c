@@ -61,7 +61,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
         cw_step_found(c, "no compute is running");
     if (list.blocking_count > 0 && cw_compute_update_needed(c->facts) && !cw_compute_may_stop(c->req) &&
         !c->call.plan_only)
-        return cw_compute_refuse(&list, err);
+        return cw_compute_refuse(c, &list, err);
     return 0;
 }
 

@@ -11,6 +11,8 @@
 #define READY_PAUSE_MS 5000
 #define AUTOTERMINATION_MINUTES 10
 #define NODE_TYPES_MAX 3
+#define LATER_ROUNDS 2 /* when no type can be had: all of them again, later */
+#define LATER_PAUSE_MS (INT64_C(5) * 60 * 1000)
 #define FAULTS_MAX 2
 #define FAULT_PAUSE_MS (INT64_C(2) * 60 * 1000)
 /* A bootstrap attempt gives up after about 12 minutes, and the state says so only after more of them: events come first. */
@@ -41,6 +43,7 @@ struct tried {
     size_t count;
     size_t faults;   /* failures of Azure or Databricks, which may pass */
     size_t clusters; /* that were removed again */
+    size_t rounds;   /* of all types */
 };
 
 static int create(struct cw_step_ctx *c, const struct cw_target *target, const struct tried *tried,
@@ -129,10 +132,23 @@ static int no_capacity(struct cw_step_ctx *c, const struct cw_target *target,
         *ret_again = true;
         return 0;
     }
-    (void)cw_err_set(err, CW_ECAPACITY, "Azure could not give a node: %s: %s", reason->code,
-                     reason->message == NULL ? "" : reason->message);
-    cw_err_remedy(err, "check the quota of the subscription, or try again later: this is not the network");
-    return -CW_ECAPACITY;
+    if (tried->rounds++ < LATER_ROUNDS) {
+        struct cw_waiting waiting = {.reason = CW_WAIT_CAPACITY,
+                                     .what = reason->code,
+                                     .detail = reason->message,
+                                     .percent = -1,
+                                     .since_wall_ms = cw_wall_ms()};
+        tried->count = 0;
+        *ret_again = true;
+        cw_step_found(c, "Azure has no capacity for any of the node types: they are tried again later");
+        return cw_call_wait(&c->call, waiting, cw_arm_scaled_ms(c->svc->arm, LATER_PAUSE_MS), err);
+    }
+    record(c, cluster);
+    c->out->cluster_termination = (struct cw_termination_v1){reason->code, reason->type, reason->message};
+    return cw_step_proof_failed(
+        c, STEP, CW_ECAPACITY,
+        "check the quota of the subscription, or try again later: this is not the network",
+        "Azure could not give a node: %s: %s", reason->code, reason->message == NULL ? "" : reason->message);
 }
 
 /* The service's own trouble: another node, after a while. */
@@ -208,6 +224,12 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
         return cw_step_proof_failed(
             c, STEP, CW_EDENIED, "run a worker inside a network with a private endpoint of the workspace",
             "the workspace's public address is shut, and this worker has no private way to it");
+    if (r < 0 && cw_databricks_is_network_refused(err)) {
+        const char *remedy = cw_step_copy(c, err->remedy);
+        return cw_step_proof_failed(c, STEP, CW_EDENIED, remedy,
+                                    "the workspace refuses this worker's network: %s",
+                                    cw_step_copy(c, err->text));
+    }
     if (r < 0)
         return cw_err_wrap(err, "wait for the workspace's API");
     for (bool again = true; again;) {

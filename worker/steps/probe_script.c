@@ -122,16 +122,11 @@ char *cw_probe_source(const struct cw_probe_question *question, struct cw_arena 
                            script);
 }
 
-int cw_probe_read(const char *output, struct cw_arena *mem, struct cw_probe_v1 *ret_probe,
-                  const char **ret_json, struct cw_err *err)
+int cw_probe_decode(const char *text, size_t n, struct cw_arena *mem, struct cw_probe_v1 *ret_probe,
+                    struct cw_err *err)
 {
-    const char *mark = output == NULL ? NULL : strstr(output, MARK);
     struct cw_problems problems = {0};
     json_t *doc = NULL;
-    if (mark == NULL)
-        return cw_err_set(err, CW_EPROTO, "the node's output has no line of the probe");
-    const char *text = mark + strlen(MARK);
-    size_t n = strcspn(text, "\r\n");
     int r = cw_json_parse_in(mem, text, n, OUTPUT_BYTES_MAX, &doc, err);
     if (r < 0) {
         err->code = CW_EPROTO;
@@ -142,6 +137,20 @@ int cw_probe_read(const char *output, struct cw_arena *mem, struct cw_probe_v1 *
     if (cw_shape_decode(&cw_probe_v1_shape, doc, "", mem, ret_probe, &problems) < 0)
         return cw_err_set(err, CW_EPROTO, "output of the probe: %s",
                           problems.count > 0 ? problems.items[0].message : "malformed");
+    return 0;
+}
+
+int cw_probe_read(const char *output, struct cw_arena *mem, struct cw_probe_v1 *ret_probe,
+                  const char **ret_json, struct cw_err *err)
+{
+    const char *mark = output == NULL ? NULL : strstr(output, MARK);
+    if (mark == NULL)
+        return cw_err_set(err, CW_EPROTO, "the node's output has no line of the probe");
+    const char *text = mark + strlen(MARK);
+    size_t n = strcspn(text, "\r\n");
+    int r = cw_probe_decode(text, n, mem, ret_probe, err);
+    if (r < 0)
+        return r;
     *ret_json = cw_arena_memdup(mem, text, n);
     return *ret_json == NULL ? cw_err_set(err, CW_ENOMEM, "probe") : 0;
 }

@@ -21,6 +21,9 @@ char *cw_probe_source(const struct cw_probe_question *question, struct cw_arena 
 /* Find and decode the answer; *ret_json is its text, in mem. Errors: -CW_EPROTO (no such line, or malformed), -CW_ENOMEM. */
 int cw_probe_read(const char *output, struct cw_arena *mem, struct cw_probe_v1 *ret_probe,
                   const char **ret_json, struct cw_err *err);
+/* The answer's text alone. Errors: -CW_EPROTO, -CW_ENOMEM. */
+int cw_probe_decode(const char *text, size_t n, struct cw_arena *mem, struct cw_probe_v1 *ret_probe,
+                    struct cw_err *err);
 /* Does the answer prove a private connection? NULL when it does, else a sentence why not (static, or in mem). The equality is
  * judged here, by the endpoint's address from ARM, never by the node. */
 const char *cw_probe_judge(const struct cw_probe_v1 *probe, const struct cw_probe_question *question,

@@ -52,7 +52,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     if (c->call.plan_only)
         say_plan(c, &list);
     else if (list.blocking_count > 0)
-        return cw_compute_refuse(&list, err);
+        return cw_compute_refuse(c, &list, err);
     else
         cw_step_found(c, "no compute is running");
     return 0;
