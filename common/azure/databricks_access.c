@@ -1,11 +1,10 @@
 #include "common/azure/databricks_access.h"
 
 #include "common/azure/databricks_impl.h"
-#include "common/azure/prefix.h"
 
-/* Members of all enabled lists of a type. */
-static int gather(const json_t *lists, const char *type, struct cw_arena *mem, const char ***ret_items,
-                  size_t *ret_count)
+/* Members of all enabled ALLOW lists. */
+static int gather_allowed(const json_t *lists, struct cw_arena *mem, const char ***ret_items,
+                          size_t *ret_count)
 {
     size_t i, k, total = 0;
     const json_t *list, *address;
@@ -16,7 +15,8 @@ static int gather(const json_t *lists, const char *type, struct cw_arena *mem, c
         return -CW_ENOMEM;
     size_t count = 0;
     json_array_foreach((json_t *)lists, i, list) {
-        if (!cw_z_eq_nocase(cw_json_str(list, "list_type", ""), type) || !cw_json_bool(list, "enabled", true))
+        if (!cw_z_eq_nocase(cw_json_str(list, "list_type", ""), "ALLOW") ||
+            !cw_json_bool(list, "enabled", true))
             continue;
         json_array_foreach(json_object_get(list, "ip_addresses"), k, address)
             if (json_is_string(address))
@@ -41,35 +41,10 @@ int cw_databricks_get_ip_access(struct cw_databricks *d, const struct cw_call *c
     if (access.is_enabled)
         r = cw_dbx_list(d, call, target, "/api/2.0/ip-access-lists", "ip_access_lists", true, &lists, err);
     if (r == 0 && lists != NULL)
-        r = gather(lists, "ALLOW", call->mem, &access.allowed, &access.allowed_count);
-    if (r == 0 && lists != NULL)
-        r = gather(lists, "BLOCK", call->mem, &access.blocked, &access.blocked_count);
+        r = gather_allowed(lists, call->mem, &access.allowed, &access.allowed_count);
     if (r == -CW_ENOMEM)
         return cw_err_set(err, CW_ENOMEM, "IP access lists");
     if (r == 0)
         *ret_access = access;
     return r;
-}
-
-static bool has_address(const char *const *items, size_t count, uint32_t address)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cw_prefix prefix;
-        uint32_t one;
-        if (cw_address_parse(items[i], &one)
-                ? one == address
-                : cw_prefix_parse(items[i], &prefix) && cw_prefix_has_address(prefix, address))
-            return true;
-    }
-    return false;
-}
-
-bool cw_ip_access_allows(const struct cw_ip_access *access, const char *z)
-{
-    uint32_t address;
-    if (!access->is_enabled || !cw_address_parse(z, &address))
-        return !access->is_enabled;
-    if (has_address(access->blocked, access->blocked_count, address))
-        return false;
-    return access->allowed_count == 0 || has_address(access->allowed, access->allowed_count, address);
 }

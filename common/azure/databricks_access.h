@@ -12,15 +12,10 @@ struct cw_ip_access {
     bool is_enabled;      /* enableIpAccessLists */
     const char **allowed; /* addresses and prefixes of enabled ALLOW lists; none = all are */
     size_t allowed_count;
-    const char **blocked; /* of enabled BLOCK lists */
-    size_t blocked_count;
 };
 
 /* Two reads; one when the lists are off. */
 int cw_databricks_get_ip_access(struct cw_databricks *d, const struct cw_call *call,
                                 const struct cw_target *target, struct cw_ip_access *ret_access,
                                 struct cw_err *err);
-/* May this address come in? Pure. */
-bool cw_ip_access_allows(const struct cw_ip_access *access, const char *address);
-
 #endif

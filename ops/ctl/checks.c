@@ -2,7 +2,7 @@
 
 #include "schema/diagnosis_v1.h"
 
-#define CAUSES_MAX 8
+#define CAUSES_MAX 9
 #define END CW_CAUSE__COUNT
 #define YES "\u2713"
 #define NO "\u2717"
@@ -29,7 +29,7 @@ static const struct check {
      "verify_dns",
      "zoneId",
      {CW_CAUSE_ZONE_NOT_LINKED, CW_CAUSE_WRONG_ZONE_NAME, CW_CAUSE_RECORD_MISSING, CW_CAUSE_RECORD_WRONG,
-      CW_CAUSE_RECORD_OVERWRITTEN, CW_CAUSE_CUSTOM_DNS, CW_CAUSE_STALE_DNS, END}},
+      CW_CAUSE_RECORD_OVERWRITTEN, CW_CAUSE_CUSTOM_DNS, CW_CAUSE_STALE_DNS, CW_CAUSE_RESOURCE_LOCKED, END}},
     {"subnets and security rules let clusters work",
      NULL,
      NULL,
@@ -40,7 +40,10 @@ static const struct check {
      NULL,
      {CW_CAUSE_ROUTE_FIREWALL, CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT, CW_CAUSE_NO_EGRESS,
       CW_CAUSE_BLACKHOLE_ROUTE, CW_CAUSE_TLS_INSPECTION, CW_CAUSE_STORAGE_FIREWALL, END}},
-    {"this fleet reaches the workspace's own API", NULL, NULL, {CW_CAUSE_WORKER_OUTSIDE, END}},
+    {"this fleet reaches the workspace's own API",
+     NULL,
+     NULL,
+     {CW_CAUSE_WORKER_OUTSIDE, CW_CAUSE_IP_ACCESS_LIST, END}},
     {"a cluster starts",
      "launch_cluster",
      "clusterId",
@@ -138,6 +141,11 @@ static void print_findings(FILE *out, const struct check *check, const json_t *r
         (void)fprintf(out, "       remedy%s: %s\n",
                       cw_json_bool(d, "safe", false) ? " (safe: causeway diagnose --repair does it)" : "",
                       cw_json_str(d, "repair", "-"));
+        const char *command = cw_json_str(d, "command", NULL), *source = cw_json_str(d, "source", NULL);
+        if (command != NULL)
+            (void)fprintf(out, "       %s: %s\n", cw_json_str(d, "repairer", "how"), command);
+        if (source != NULL)
+            (void)fprintf(out, "       see: %s\n", source);
     }
 }
 

@@ -269,8 +269,37 @@ static void what_is_not_the_network_is_said_to_be_something_else(void **state)
     assert_int_equal(complaints, 0);
 }
 
-int main(void)
+/* ---- by hand --------------------------------------------------------------------------------------------------------- */
+
+/* "test_step_diagnosis_table FILE…": verify each state's first workspace, and say what was found. */
+static int show(const char *path)
 {
+    CW_AUTO(cw_auto_json) json_t *doc = json_load_file(path, 0, NULL);
+    if (doc == NULL)
+        return 2;
+    struct rig *rig = verify(doc);
+    print_message("%s: %s\n", path,
+                  rig->facts.proof_error.code == NULL ? "proven" : rig->facts.proof_error.message);
+    for (size_t i = 0; i < rig->facts.diagnosis_count; i++) {
+        const struct cw_diagnosis_v1 *d = &rig->facts.diagnosis[i];
+        print_message("  %3d %s%s: %s (%s)\n", (int)d->confidence, cw_cause_names[d->cause],
+                      d->is_safe ? " [safe]" : "", d->message, d->command == NULL ? "-" : d->command);
+        for (size_t k = 0; k < d->evidence_count; k++)
+            print_message("      %s %s: %s, not %s\n",
+                          d->evidence[k].resource_id == NULL ? "" : cw_armid_name(d->evidence[k].resource_id),
+                          d->evidence[k].field, d->evidence[k].found, d->evidence[k].expected);
+    }
+    rig_free(rig);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (show(argv[i]) != 0)
+            return 2;
+    if (argc > 1)
+        return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_of_two_causes_are_named),
         cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),

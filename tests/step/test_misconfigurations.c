@@ -1,4 +1,6 @@
 /* Each shipped state of the Azure model: a healthy one is proven, a broken one is diagnosed by its right cause first. */
+#include <dirent.h>
+
 #include "tests/lib/steprig.h"
 
 enum ending { PROVEN, FAILED, REFUSED };
@@ -124,6 +126,39 @@ static void expect_finding(const char *name, const struct cw_facts *facts, enum 
         assert_true(facts->diagnosis[i].confidence <= facts->diagnosis[i - 1].confidence);
 }
 
+static bool is_listed(const char *name)
+{
+    static const char *const without_fault[] = {"greenfield", "existing", "hundred_existing", "demo",
+                                                "compute_wakes_up"}; /* a migration's: test_compute */
+    for (size_t i = 0; i < CW_ARRAY_LEN(cases); i++)
+        if (cw_z_eq(cases[i].file, name))
+            return true;
+    for (size_t i = 0; i < CW_ARRAY_LEN(without_fault); i++)
+        if (cw_z_eq(without_fault[i], name))
+            return true;
+    return false;
+}
+
+static void no_state_is_left_out(void **state)
+{
+    (void)state;
+    CW_AUTO(cw_buf_fini) struct cw_buf path = {0};
+    const char *root = getenv("CW_ROOT");
+    cw_buf_addf(&path, "%s/tests/azure/states", root != NULL ? root : ".");
+    DIR *dir = opendir(cw_buf_z(&path));
+    assert_non_null(dir);
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char name[128];
+        size_t n = strlen(e->d_name);
+        if (n < 6 || n >= sizeof name || !cw_z_eq(e->d_name + n - 5, ".json"))
+            continue;
+        (void)snprintf(name, sizeof name, "%.*s", (int)(n - 5), e->d_name);
+        if (!is_listed(name))
+            fail_msg("%s: how does its verification end?", name);
+    }
+    (void)closedir(dir);
+}
+
 static void every_state_ends_as_it_should(void **state)
 {
     (void)state;
@@ -193,6 +228,7 @@ static void a_lock_makes_a_repair_somebody_elses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_state_is_left_out),
         cmocka_unit_test(every_state_ends_as_it_should),
         cmocka_unit_test(a_quota_is_no_misconfiguration),
         cmocka_unit_test(a_lock_makes_a_repair_somebody_elses),

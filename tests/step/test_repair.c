@@ -12,7 +12,7 @@ static json_t *load(const char *name)
     return doc;
 }
 
-static struct rig *verify(const char *name)
+static struct rig *begin_verify(const char *name)
 {
     CW_AUTO(cw_buf_fini) struct cw_buf data = {0};
     CW_AUTO(cw_auto_json) json_t *doc = load(name);
@@ -22,7 +22,12 @@ static struct rig *verify(const char *name)
         "{\"workspaceId\":\"/subscriptions/" RIG_SUBSCRIPTION
         "/resourceGroups/%s/providers/Microsoft.Databricks/workspaces/%s\",\"options\":{\"autoRepair\":\"safe\"}}",
         cw_json_str(doc, "workspaces/0/resourceGroup", "rg"), cw_json_str(doc, "workspaces/0/name", ""));
-    struct rig *rig = rig_new(text, "verify", cw_buf_z(&data));
+    return rig_new(text, "verify", cw_buf_z(&data));
+}
+
+static struct rig *verify(const char *name)
+{
+    struct rig *rig = begin_verify(name);
     rig_run_until(rig, NULL);
     return rig;
 }
@@ -69,7 +74,9 @@ static void what_needs_a_person_is_left_untouched(void **state)
                                         "dns_server_silent",
                                         "endpoint_in_other_network",
                                         "incident",
-                                        "all_rules"};
+                                        "all_rules",
+                                        "zone_locked",
+                                        "ip_access_list"};
     for (size_t i = 0; i < CW_ARRAY_LEN(files); i++) {
         struct rig *rig = verify(files[i]);
         if (cw_facts_proof(&rig->facts)->code == NULL || rig->facts.is_repaired == CW_TRI_YES)
@@ -84,7 +91,17 @@ static void what_needs_a_person_is_left_untouched(void **state)
 static void a_repair_that_is_refused_leaves_the_verdict_to_the_proof(void **state)
 {
     (void)state;
-    struct rig *rig = verify("zone_locked");
+    struct rig *rig = begin_verify("zone_not_linked");
+    world_inject(&(struct world_fault){
+        .nth = 1,
+        .count = 1000,
+        .method = "PUT",
+        .url_part = "virtualNetworkLinks",
+        .kind = WORLD_FAULT_ANSWER,
+        .status = 403,
+        .body = "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"does not have authorization\"}}",
+    });
+    rig_run_until(rig, NULL);
     assert_non_null(cw_facts_proof(&rig->facts)->code);
     assert_true(rig_has_found(rig, "not repaired"));
     assert_int_equal(rig->facts.diagnosis[0].cause, CW_CAUSE_ZONE_NOT_LINKED);

@@ -15,15 +15,9 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     struct cw_findings *findings = cw_arena_alloc(c->call.mem, sizeof *findings);
     if (readings == NULL || findings == NULL)
         return cw_err_set(err, CW_ENOMEM, "diagnosis");
-    if (!cw_diagnosis_is_elsewhere(c, findings)) {
-        int r = cw_diagnosis_collect(c, readings, findings, err);
-        if (r < 0)
-            return cw_err_wrap(err, "diagnosis");
-        cw_diagnosis_judge(c, readings, findings);
-    }
-    cw_findings_weigh(c, findings);
-    cw_findings_rank(findings);
-    cw_findings_complete(c, readings, findings);
+    int r = cw_diagnosis_make(c, readings, findings, err);
+    if (r < 0)
+        return cw_err_wrap(err, "diagnosis");
     c->out->diagnosis = findings->items;
     c->out->diagnosis_count = findings->count;
     for (size_t i = 0; i < findings->count; i++)

@@ -2,7 +2,7 @@
  *
  * All reads first, judged afterwards: several causes at once are normal. A read that was refused is a finding of its own,
  * never "absent". Everything lives in c->call.mem.
- * Suspends: cw_diagnosis_collect, cw_diagnosis_keep.  Thread: loop.  Source: reference "Private Link diagnosis" 1-3. */
+ * Suspends: cw_diagnosis_make, cw_diagnosis_keep.  Thread: loop.  Source: reference "Private Link diagnosis" 1-3. */
 #ifndef CW_WORKER_STEPS_DIAGNOSIS_H
 #define CW_WORKER_STEPS_DIAGNOSIS_H
 
@@ -60,9 +60,10 @@ struct cw_findings {
     size_t count;
 };
 
-/* Fill the readings; refused reads become findings. Errors: cancellation, -CW_ETIMEDOUT, -CW_ENOMEM. */
-int cw_diagnosis_collect(struct cw_step_ctx *c, struct cw_readings *ret_readings,
-                         struct cw_findings *findings, struct cw_err *err);
+/* Read what the reason of the failure leaves open, judge, rank. Refused reads are findings too.
+ * Errors: cancellation, -CW_ETIMEDOUT, -CW_ENOMEM. */
+int cw_diagnosis_make(struct cw_step_ctx *c, struct cw_readings *ret_readings, struct cw_findings *findings,
+                      struct cw_err *err);
 /* Pure: from readings and facts to findings. */
 void cw_diagnosis_judge(struct cw_step_ctx *c, const struct cw_readings *readings,
                         struct cw_findings *findings);

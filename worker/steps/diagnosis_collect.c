@@ -207,8 +207,8 @@ static int read_lock(struct cw_step_ctx *c, struct cw_readings *r, struct cw_fin
     return tolerate(c, findings, r->any_zone, got, err);
 }
 
-int cw_diagnosis_collect(struct cw_step_ctx *c, struct cw_readings *ret_readings,
-                         struct cw_findings *findings, struct cw_err *err)
+static int collect(struct cw_step_ctx *c, struct cw_readings *ret_readings, struct cw_findings *findings,
+                   struct cw_err *err)
 {
     int got = cw_workspace_get(c->svc->arm, &c->call, c->req->workspace_id, &ret_readings->workspace, err);
     int end = tolerate(c, findings, c->req->workspace_id, got, err);
@@ -225,4 +225,19 @@ int cw_diagnosis_collect(struct cw_step_ctx *c, struct cw_readings *ret_readings
     if (end == 0)
         end = read_access(c, ret_readings, findings, err);
     return end;
+}
+
+int cw_diagnosis_make(struct cw_step_ctx *c, struct cw_readings *readings, struct cw_findings *findings,
+                      struct cw_err *err)
+{
+    if (!cw_diagnosis_is_elsewhere(c, findings)) {
+        int r = collect(c, readings, findings, err);
+        if (r < 0)
+            return r;
+        cw_diagnosis_judge(c, readings, findings);
+    }
+    cw_findings_weigh(c, findings);
+    cw_findings_rank(findings);
+    cw_findings_complete(c, readings, findings);
+    return 0;
 }

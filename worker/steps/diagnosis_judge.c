@@ -212,11 +212,25 @@ static bool is_record_right(const struct cw_readings *r)
            cw_z_eq(r->record.addresses[0], r->address);
 }
 
+/* A server inside the workspace's own VNet sees the zone through that VNet's link. */
+static bool is_server_inside(const struct cw_vnet *vnet)
+{
+    uint32_t address;
+    struct cw_prefix prefix;
+    if (vnet->dns_server_count == 0 || !cw_address_parse(vnet->dns_servers[0], &address))
+        return false;
+    for (size_t i = 0; i < vnet->prefix_count; i++)
+        if (cw_prefix_parse(vnet->prefixes[i], &prefix) && cw_prefix_has_address(prefix, address))
+            return true;
+    return false;
+}
+
 /* Servers of the customer's: do they forward, and what do they remember? The zone is right and nobody answers: an old address. */
 static void judge_custom_dns(struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
 {
     enum cw_sign sign = cw_diagnosis_sign(c);
     bool is_stale = sign == CW_SIGN_NO_ANSWER && is_record_right(r);
+    bool needs_link = r->linked_zone == NULL && is_server_inside(&r->vnet);
     bool is_sure = r->linked_zone == NULL || sign == CW_SIGN_PUBLIC_WAY || sign == CW_SIGN_NO_NAME;
     if (is_stale) {
         (void)cw_finding_add(
@@ -228,9 +242,9 @@ static void judge_custom_dns(struct cw_step_ctx *c, const struct cw_readings *r,
     }
     (void)cw_finding_add(
         f, CW_CAUSE_CUSTOM_DNS,
-        is_stale  ? CW_POSSIBLE - 1
-        : is_sure ? CW_SURE - 1
-                  : CW_LIKELY,
+        is_stale || needs_link ? CW_POSSIBLE - 1
+        : is_sure              ? CW_SURE - 1
+                               : CW_LIKELY,
         false, "the VNet uses DNS servers of its own, which must forward to Azure's resolver",
         "forward the workspaces' public domain to 168.63.129.16 from a VNet that the zone is linked to");
     cw_finding_evidence(f, c->facts->vnet_id, "properties.dhcpOptions.dnsServers", AZURE_DNS,
@@ -302,7 +316,8 @@ static void judge_dns(struct cw_step_ctx *c, const struct cw_readings *r, struct
         cw_finding_evidence(f, r->zone_group.id, "privateDnsZoneConfigs", r->zone_name, name);
     }
     if (r->linked_zone == NULL) {
-        (void)cw_finding_add(f, CW_CAUSE_ZONE_NOT_LINKED, is_custom ? CW_POSSIBLE : CW_SURE, true,
+        (void)cw_finding_add(f, CW_CAUSE_ZONE_NOT_LINKED,
+                             is_custom && !is_server_inside(&r->vnet) ? CW_POSSIBLE : CW_SURE, true,
                              "the private DNS zone is not linked to the workspace's VNet",
                              "link the zone to the VNet, without auto-registration");
         cw_finding_evidence(f, r->any_zone == NULL ? r->zone_name : r->any_zone, "virtualNetworkLinks",

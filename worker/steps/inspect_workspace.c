@@ -94,6 +94,20 @@ static void record(struct cw_step_ctx *c, const struct cw_workspace *ws)
                   ws->required_nsg_rules == NULL ? "unset" : ws->required_nsg_rules);
 }
 
+/* Under the Databricks rules everything starts, and shows nothing: clusters may use the public way. */
+static int check_settings(struct cw_step_ctx *c, const struct cw_workspace *ws, struct cw_err *err)
+{
+    if (c->req->kind != CW_REQUEST_VERIFY || cw_z_eq(ws->required_nsg_rules, CW_NSG_RULES_NONE))
+        return 0;
+    int r = cw_step_proof_failed(
+        c, "inspect_workspace", CW_EMISCONFIGURED,
+        "send a migrate request, or set required NSG rules to NoAzureDatabricksRules",
+        "the workspace's required NSG rules are %s, not NoAzureDatabricksRules: its clusters "
+        "may use the public way",
+        ws->required_nsg_rules == NULL ? "unset" : ws->required_nsg_rules);
+    return r < 0 ? cw_err_set(err, CW_ENOMEM, "settings") : 0;
+}
+
 static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
     struct cw_workspace ws;
@@ -114,7 +128,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     if (r < 0)
         return cw_err_wrap(err, "wait for workspace");
     record(c, &ws);
-    return 0;
+    return check_settings(c, &ws, err);
 }
 
 const struct cw_step cw_step_inspect_workspace = {

@@ -169,11 +169,9 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
         return cw_err_set(err, CW_ENOMEM, "repair");
     int r = cw_step_lock(c, c->facts->vnet_id, err);
     if (r == 0)
-        r = cw_diagnosis_collect(c, readings, findings, err);
+        r = cw_diagnosis_make(c, readings, findings, err);
     if (r < 0)
         return cw_err_wrap(err, "repair");
-    cw_diagnosis_judge(c, readings, findings);
-    cw_findings_rank(findings);
     const struct cw_diagnosis_v1 *hard = obstacle(findings);
     if (hard != NULL || !has_repair(findings)) {
         cw_step_found(c, "nothing was repaired: %s",
