@@ -229,6 +229,9 @@ static void without_permission_nothing_is_touched(void **state)
     assert_int_equal(rig_attempt(rig, &cw_step_inventory_compute, false, &err), -CW_EREJECTED);
     assert_non_null(strstr(err.text, "etl"));
     assert_non_null(strstr(err.remedy, "stopCompute"));
+    assert_int_equal(rig->facts.diagnosis_count, 1);
+    assert_int_equal(rig->facts.diagnosis[0].cause, CW_CAUSE_COMPUTE_BLOCKED_UPDATE);
+    assert_non_null(strstr(rig->facts.diagnosis[0].evidence[0].found, "etl"));
     assert_int_equal(rig_changes(rig, NULL), 0);
     rig_free(rig);
 }

@@ -76,7 +76,7 @@ static char *read_state(const char *name, struct cw_buf *out)
     return out->p;
 }
 
-static struct rig *verify(const char *name)
+static struct rig *ask(const char *name, const char *kind, const char *options)
 {
     CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
     CW_AUTO(cw_buf_fini) struct cw_buf data = {0};
@@ -84,10 +84,15 @@ static struct rig *verify(const char *name)
     CW_AUTO(cw_auto_json) json_t *doc = json_loads(state, 0, NULL);
     cw_buf_addf(&data,
                 "{\"workspaceId\":\"/subscriptions/" RIG_SUBSCRIPTION
-                "/resourceGroups/%s/providers/Microsoft.Databricks/workspaces/%s\"}",
+                "/resourceGroups/%s/providers/Microsoft.Databricks/workspaces/%s\"%s}",
                 cw_json_str(doc, "workspaces/0/resourceGroup", "rg"),
-                cw_json_str(doc, "workspaces/0/name", ""));
-    return rig_new(state, "verify", cw_buf_z(&data));
+                cw_json_str(doc, "workspaces/0/name", ""), options);
+    return rig_new(state, kind, cw_buf_z(&data));
+}
+
+static struct rig *verify(const char *name)
+{
+    return ask(name, "verify", "");
 }
 
 static void expect_first(const char *name, const struct cw_facts *facts, enum cw_cause cause)
@@ -129,7 +134,7 @@ static void expect_finding(const char *name, const struct cw_facts *facts, enum 
 static bool is_listed(const char *name)
 {
     static const char *const without_fault[] = {"greenfield", "existing", "hundred_existing", "demo",
-                                                "compute_wakes_up"}; /* a migration's: test_compute */
+                                                "compute_wakes_up"}; /* a migration's: below */
     for (size_t i = 0; i < CW_ARRAY_LEN(cases); i++)
         if (cw_z_eq(cases[i].file, name))
             return true;
@@ -225,12 +230,26 @@ static void a_lock_makes_a_repair_somebody_elses(void **state)
     rig_free(rig);
 }
 
+/* Somebody's dashboard starts the warehouse every few minutes: stopping is no lock. */
+static void compute_that_wakes_up_is_stopped_again(void **state)
+{
+    (void)state;
+    struct rig *rig = ask("compute_wakes_up", "migrate", ",\"options\":{\"stopCompute\":\"allow\"}");
+    rig_run_until(rig, NULL);
+    if (rig->facts.proof_error.code != NULL)
+        fail_msg("%s", rig->facts.proof_error.message);
+    assert_string_equal(rig->facts.required_nsg_rules, "NoAzureDatabricksRules");
+    assert_true(rig_changes(rig, "warehouses/stop") >= 1);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_state_is_left_out),
         cmocka_unit_test(every_state_ends_as_it_should),
         cmocka_unit_test(a_quota_is_no_misconfiguration),
+        cmocka_unit_test(compute_that_wakes_up_is_stopped_again),
         cmocka_unit_test(a_lock_makes_a_repair_somebody_elses),
     };
     return cmocka_run_group_tests_name("step/misconfigurations", tests, NULL, NULL);
