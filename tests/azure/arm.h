@@ -344,6 +344,8 @@ json_t *az_store_referrer_ids(const struct az_model *m, const struct az_resource
 bool az_id_parent(const char *id, char *buf, size_t buf_bytes);
 /* The folded type that an id names; "" when it names none. */
 void az_id_type(const char *id, char *buf, size_t buf_bytes);
+/* Is it a fault rule? 0, or -1 with a text that says where (after `where`) and what would be right. */
+int az_fault_check(const char *where, const json_t *rule, char *error, size_t error_bytes);
 /* The rule that applies to this call now, counted as applied; NULL: none. */
 struct az_fault *az_fault_find(struct az_model *m, const struct az_call *call);
 /* Faults that keep the call from having an effect. true: it has replied. */

@@ -10,30 +10,18 @@
 #define HUGE_BYTES_DEFAULT (16 * 1024 * 1024)
 #define SLOW_MS_DEFAULT 2000
 
-static const char *const kinds[] = {"status",     "reset-before", "reset-after",
-                                    "hang",       "truncate",     "slow",
-                                    "bad-json",   "html",         "huge",
-                                    "redirect",   "op-failed",    "op-canceled",
-                                    "op-never",   "throttle",     "op-foreign-host",
-                                    "clock-skew", "content-type", "gateway-timeout",
-                                    NULL};
-
 int az_model_add_fault(struct az_model *m, const json_t *rule, char *error, size_t error_bytes)
 {
-    const char *fault = az_str(rule, "fault");
-    size_t k = 0;
-    while (kinds[k] != NULL && strcmp(kinds[k], fault) != 0)
-        k++;
-    if (!json_is_object(rule) || kinds[k] == NULL) {
-        snprintf(error, error_bytes, "fault: \"%s\" is not a kind of fault", fault);
+    if (az_fault_check("rule", rule, error, error_bytes) < 0)
         return -1;
-    }
     struct az_fault *f = calloc(1, sizeof *f);
     if (f == NULL || (f->rule = json_deep_copy(rule)) == NULL) {
         free(f);
         snprintf(error, error_bytes, "out of memory");
         return -1;
     }
+    f->matched = az_int(rule, "_matched", 0);
+    f->applied = az_int(rule, "_applied", 0);
     struct az_fault **at = &m->faults;
     while (*at != NULL)
         at = &(*at)->next;

@@ -154,10 +154,8 @@ static void load_ledger(struct az_model *m, const json_t *doc)
 
 int az_model_load(struct az_model *m, const json_t *state, char *error, size_t error_bytes)
 {
-    if (!json_is_object(state)) {
-        snprintf(error, error_bytes, "the state is not a JSON object");
+    if (az_state_check(state, error, error_bytes) < 0)
         return -1;
-    }
     if (!m->was_told && az_int(state, "clock.toldMs", 0) > m->now_ms)
         m->now_ms = az_int(state, "clock.toldMs", 0);
     replace(&m->throttle, state, "throttle");
@@ -237,8 +235,12 @@ json_t *az_model_save(const struct az_model *m)
         json_array_append_new(subscriptions, body);
         save_below(resources, s);
     }
-    for (const struct az_fault *f = m->faults; f != NULL; f = f->next)
-        json_array_append_new(faults, json_deep_copy(f->rule));
+    for (const struct az_fault *f = m->faults; f != NULL; f = f->next) {
+        json_t *rule = json_deep_copy(f->rule);
+        json_object_set_new(rule, "_matched", json_integer((json_int_t)f->matched));
+        json_object_set_new(rule, "_applied", json_integer((json_int_t)f->applied));
+        json_array_append_new(faults, rule);
+    }
     json_object_set_new(doc, "clock", json_pack("{s:I}", "toldMs", (json_int_t)m->now_ms));
     json_object_set_new(doc, "random", az_strf("%016llx", (unsigned long long)m->rng));
     json_object_set_new(doc, "subscriptions", subscriptions);

@@ -4,6 +4,9 @@
 
 #include "tests/azure/arm.h"
 
+/* Is the document well formed: known members, right types, nothing twice? 0, or -1 with a text that says where and what
+ * would be right. */
+int az_state_check(const json_t *doc, char *error, size_t error_bytes);
 /* "workspaces", the short form: the resources that it stands for, as a new array. NULL with a text in
  * error. */
 json_t *az_state_expand(struct az_model *m, const json_t *workspaces, char *error, size_t error_bytes);

@@ -48,6 +48,7 @@ static void get_index(struct sim *sim, struct sim_exchange *x)
         "GET /state",
         "GET /graph?workspace=ID",
         "POST /state (a state document: adds to what is there)",
+        "GET /faults (with how often each matched and was applied)",
         "POST /faults (a rule or an array)",
         "DELETE /faults",
         "POST /advance {\"ms\":N}",
@@ -103,16 +104,36 @@ static void get_state(struct sim *sim, struct sim_exchange *x)
     reply(x, 200, az_model_save(sim->model));
 }
 
+/* A new model with that state in the place of the old one; -1 with a text in error, and the old one stays. */
+static int replace_model(struct sim *sim, const json_t *state, char *error, size_t error_bytes)
+{
+    struct az_model *fresh = sim_model_new(sim);
+    if (fresh == NULL)
+        snprintf(error, error_bytes, "out of memory");
+    if (fresh == NULL || az_model_load(fresh, state, error, error_bytes) < 0) {
+        az_model_free(fresh);
+        return -1;
+    }
+    az_model_free(sim->model);
+    sim->model = fresh;
+    return 0;
+}
+
+/* All of the document or nothing: what a wrong one left behind goes with the model that it was loaded into. */
 static void post_state(struct sim *sim, struct sim_exchange *x)
 {
-    char error[512] = "";
+    char error[1024] = "", ignored[1024];
     json_t *state = read_body(x);
     if (state == NULL)
         return;
-    if (az_model_load(sim->model, state, error, sizeof error) < 0)
-        reply_error(x, 400, error);
-    else
+    json_t *before = az_model_save(sim->model);
+    if (az_model_load(sim->model, state, error, sizeof error) == 0) {
         reply(x, 200, json_pack("{s:s}", "status", "loaded"));
+    } else {
+        (void)replace_model(sim, before, ignored, sizeof ignored);
+        reply_error(x, 400, error);
+    }
+    json_decref(before);
     json_decref(state);
 }
 
@@ -126,9 +147,16 @@ static void get_graph(struct sim *sim, struct sim_exchange *x)
         reply(x, 200, graph);
 }
 
+static void get_faults(struct sim *sim, struct sim_exchange *x)
+{
+    json_t *state = az_model_save(sim->model);
+    reply(x, 200, json_pack("{s:O}", "faults", json_object_get(state, "faults")));
+    json_decref(state);
+}
+
 static void post_faults(struct sim *sim, struct sim_exchange *x)
 {
-    char error[512] = "";
+    char error[1024] = "";
     json_t *rules = read_body(x);
     if (rules == NULL)
         return;
@@ -165,7 +193,8 @@ static void post_advance(struct sim *sim, struct sim_exchange *x)
 static void post_snapshot(struct sim *sim, struct sim_exchange *x)
 {
     if (json_array_size(sim->snapshots) >= SIM_SNAPSHOTS_MAX) {
-        reply_error(x, 409, "too many snapshots are kept");
+        reply_error(x, 409,
+                    "16 snapshots are kept, no more; restart, or restore one instead of making another");
         return;
     }
     json_array_append_new(sim->snapshots, az_model_save(sim->model));
@@ -174,16 +203,11 @@ static void post_snapshot(struct sim *sim, struct sim_exchange *x)
 
 static void restore(struct sim *sim, struct sim_exchange *x, const json_t *state)
 {
-    char error[512] = "out of memory";
-    struct az_model *fresh = sim_model_new(sim);
-    if (fresh == NULL || az_model_load(fresh, state, error, sizeof error) < 0) {
-        az_model_free(fresh);
+    char error[1024];
+    if (replace_model(sim, state, error, sizeof error) < 0)
         reply_error(x, 400, error);
-        return;
-    }
-    az_model_free(sim->model);
-    sim->model = fresh;
-    reply(x, 200, json_pack("{s:s}", "status", "restored"));
+    else
+        reply(x, 200, json_pack("{s:s}", "status", "restored"));
 }
 
 static void post_restore(struct sim *sim, struct sim_exchange *x)
@@ -200,7 +224,9 @@ static void post_restore(struct sim *sim, struct sim_exchange *x)
     if (json_is_object(state))
         restore(sim, x, state);
     else
-        reply_error(x, 404, "no such snapshot");
+        reply_error(
+            x, 404,
+            "no such snapshot; {\"snapshot\":N} with an N that POST /snapshot gave, or {\"state\":{...}}");
     json_decref(body);
 }
 
@@ -215,6 +241,7 @@ static const struct {
     {"GET", "/state", get_state},
     {"POST", "/state", post_state},
     {"GET", "/graph", get_graph},
+    {"GET", "/faults", get_faults},
     {"POST", "/faults", post_faults},
     {"DELETE", "/faults", delete_faults},
     {"POST", "/advance", post_advance},

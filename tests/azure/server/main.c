@@ -145,15 +145,15 @@ int sim_add_faults(struct sim *sim, const json_t *rules, char *error, size_t err
         rules = json_object_get(rules, "rules");
     if (!json_is_array(rules))
         return az_model_add_fault(sim->model, rules, error, error_bytes);
-    for (size_t i = 0; i < json_array_size(rules); i++)
-        if (az_model_add_fault(sim->model, json_array_get(rules, i), error, error_bytes) < 0)
-            return -1;
-    return 0;
+    json_t *state = json_pack("{s:O}", "faults", rules);
+    int r = az_model_load(sim->model, state, error, error_bytes);
+    json_decref(state);
+    return r;
 }
 
 static int load_files(struct sim *sim)
 {
-    char error[512] = "";
+    char error[1024] = "";
     for (size_t i = 0; i < sim->options.state_count; i++) {
         json_t *state = sim_read_json(sim, sim->options.states[i]);
         int r = state != NULL ? az_model_load(sim->model, state, error, sizeof error) : -1;

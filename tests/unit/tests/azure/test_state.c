@@ -122,28 +122,91 @@ static void test_same_seed_same_answers(void **unused)
     free(all[1]);
 }
 
+static void refuse(const char *text, const char *complaint)
+{
+    struct sim s;
+    char error[1024] = "";
+    sim_open(&s);
+    json_t *doc = json_loads(text, 0, NULL);
+    assert_non_null(doc);
+    int r = az_model_load(s.m, doc, error, sizeof error);
+    if (r != -1 || strstr(error, complaint) == NULL)
+        fail_msg("%s: %d %s", text, r, error);
+    json_decref(doc);
+    sim_close(&s);
+}
+
+/* Each complaint says where, what, and what would be right. */
 static void test_bad_documents(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"[]",
-                                      "{\"resources\":[{\"id\":\"nonsense\"}]}",
-                                      "{\"workspaces\":[3]}",
-                                      "{\"principals\":[{}]}",
-                                      "{\"subscriptions\":[{\"id\":\"x\"}]}",
-                                      "{\"faults\":[{\"fault\":\"x\"}]}",
-                                      "{\"resources\":[{\"id\":\"" PE
-                                      "\",\"location\":\"x\",\"properties\":{}}]}"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct sim s;
-        char error[512] = "";
-        sim_open(&s);
-        json_t *doc = json_loads(bad[i], 0, NULL);
-        assert_non_null(doc);
-        if (az_model_load(s.m, doc, error, sizeof error) != -1 || error[0] == '\0')
-            fail_msg("%s", bad[i]);
-        json_decref(doc);
-        sim_close(&s);
-    }
+    static const char *const bad[][2] = {
+        {"[]", "must be an object, not []"},
+        {"{\"workspace\":[]}", "workspace: no such member; there are about, expect, subscriptions"},
+        {"{\"workspaces\":{}}", "workspaces: must be an array, not {}"},
+        {"{\"resources\":[{\"id\":\"nonsense\"}]}", "\"nonsense\" has no valid id"},
+        {"{\"resources\":[{\"id\":7}]}", "resources/0/id: must be a string, not 7"},
+        {"{\"resources\":[{\"location\":\"x\"}]}", "resources: \"\" has no valid id"},
+        {"{\"resources\":[{\"id\":\"" RG "\"},{\"id\":\"" RG "\"}]}", "is that of resources/0 already"},
+        {"{\"workspaces\":[3]}", "workspaces/0: must be an object, not 3"},
+        {"{\"workspaces\":[{\"nam\":\"x\"}]}", "workspaces/0/nam: no such member; there are name,"},
+        {"{\"workspaces\":[{\"name\":\"x\"},{\"name\":\"X\"}]}", "is that of workspaces/0 already"},
+        {"{\"workspaces\":[{\"name\":\"x\",\"workspaceId\":\"7\"},{\"name\":\"y\",\"workspaceId\":\"7\"}]}",
+         "workspaceId \"7\" is that of workspaces/0 already"},
+        {"{\"workspaces\":[{\"count\":\"3\"}]}", "workspaces/0/count: must be a whole number, not \"3\""},
+        {"{\"workspaces\":[{\"count\":0}]}", "1..10000"},
+        {"{\"workspaces\":[{\"location\":\"mars\"}]}", "there is no region \"mars\""},
+        {"{\"workspaces\":[{\"addressSpace\":\"10.0.0.0/28\"}]}", "at most /22, such as 10.10.0.0/16"},
+        {"{\"workspaces\":[{\"requiredNsgRules\":\"None\"}]}",
+         "\"None\" is none of AllRules|NoAzureDatabricksRules"},
+        {"{\"workspaces\":[{\"endpoint\":{\"state\":\"Pending\"}}]}",
+         "workspaces/0/endpoint/state: no such member; there are name, ip, status"},
+        {"{\"workspaces\":[{\"zone\":{\"linked\":\"yes\"}}]}",
+         "workspaces/0/zone/linked: must be true or false"},
+        {"{\"principals\":[{}]}", "clientId is missing"},
+        {"{\"principals\":[{\"clientId\":\"c\",\"roles\":[\"King\"]}]}",
+         "no role \"King\"; there are Owner|"},
+        {"{\"subscriptions\":[{\"id\":\"x\"}]}", "is no GUID"},
+        {"{\"durations\":{\"vnet.pu\":3}}", "durations/vnet.pu: no such duration"},
+        {"{\"durations\":{\"vnet.put\":[3,1]}}", "as a number or as [least, most]"},
+        {"{\"behaviour\":{\"conflictAsFailur\":1}}", "behaviour/conflictAsFailur: no such member"},
+        {"{\"behaviour\":{\"lroStyles\":{\"microsoft.network/x\":\"aao\"}}}", "no such type"},
+        {"{\"throttle\":{\"model\":\"daily\"}}", "\"daily\" is none of hourly|bucket|off"},
+        {"{\"apiVersions\":{\"network\":\"2023-09-01\"}}", "must be an array of strings"},
+        {"{\"databricks\":{\"workspaces\":{\"x\":{}}}}", "no workspace \"x\""},
+        {"{\"databricks\":{\"appliances\":{\"10.0.0.4\":{\"allow\":[]}}}}",
+         "there are allows, publicIp, inspectsTls"},
+        {"{\"faults\":[{\"fault\":\"x\"}]}", "faults/0/fault: \"x\" is none of status|reset-before"},
+        {"{\"faults\":[{}]}", "faults/0/fault: is missing"},
+        {"{\"faults\":[{\"fault\":\"hang\",\"mach\":{}}]}",
+         "faults/0/mach: no such member; there are match, nth"},
+        {"{\"faults\":[{\"fault\":\"hang\",\"match\":{\"url\":\"x\"}}]}",
+         "faults/0/match/url: no such member"},
+        {"{\"faults\":[{\"fault\":\"hang\",\"probability\":7}]}", "faults/0/probability: must be 0 to 1"},
+        {"{\"resources\":[{\"id\":\"" PE "\",\"location\":\"x\",\"properties\":{}}]}", "subnet"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refuse(bad[i][0], bad[i][1]);
+}
+
+/* A rule that was used up is still so in the model that is made of the saved state. */
+static void test_saved_faults_go_on_counting(void **unused)
+{
+    (void)unused;
+    struct sim s, t;
+    char error[1024];
+    sim_open(&s);
+    sim_load(&s, "{\"faults\":[{\"fault\":\"status\",\"status\":503,\"count\":1},"
+                 "{\"fault\":\"status\",\"status\":500,\"nth\":3}]}");
+    assert_int_equal(sim_call(&s, "GET", SUB V_RES, NULL), 503);
+    json_t *doc = az_model_save(s.m);
+    sim_open(&t);
+    if (az_model_load(t.m, doc, error, sizeof error) < 0)
+        fail_msg("%s", error);
+    json_decref(doc);
+    assert_int_not_equal(sim_call(&t, "GET", SUB V_RES, NULL), 503);
+    assert_int_equal(sim_call(&t, "GET", SUB V_RES, NULL), 500);
+    sim_close(&s);
+    sim_close(&t);
 }
 
 static int ask(struct sim *s, const char *query)
@@ -197,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_save_and_restore_in_mid_operation),
         cmocka_unit_test(test_same_seed_same_answers),
         cmocka_unit_test(test_bad_documents),
+        cmocka_unit_test(test_saved_faults_go_on_counting),
         cmocka_unit_test(test_resource_graph),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
