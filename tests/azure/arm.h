@@ -192,6 +192,24 @@ bool az_name_ok(enum az_name_rule rule, const char *name);
 bool az_location_eq(const char *a, const char *b);
 /* Is it a region of the model, by name or display name? "global" is none. */
 bool az_location_is_known(const char *location);
+/* "chinaeast2, chinaeast3, ..." */
+const char *az_location_names(char *buf, size_t buf_bytes);
+
+#define AZ_FILTER_MAX 8
+
+/* A $filter: all of the terms must hold. tagName and tagValue belong together. */
+struct az_filter {
+    size_t count;
+    struct {
+        const char *field;
+        bool is_not;
+        char value[600];
+    } terms[AZ_FILTER_MAX];
+};
+
+/* Read $filter (NULL or "" = all). false: it is another than `fields` (NULL at the end), eq, ne and "and" can say. */
+bool az_filter_parse(const char *text, const char *const *fields, struct az_filter *ret);
+bool az_filter_matches(const struct az_filter *filter, const struct az_resource *r);
 /* {"value":[...],"nextLink"}: takes all; pages by $top or the model's page size. */
 void az_reply_page(struct az_model *m, struct az_call *call, struct az_response *res, json_t *take_all);
 /* Reply of a private endpoint or another that may be flat by chance. */
@@ -318,6 +336,7 @@ void az_h_dns_operation(struct az_model *m, struct az_call *call, struct az_resp
 void az_h_record_put(struct az_model *m, struct az_call *call, struct az_response *res);
 void az_h_record_delete(struct az_model *m, struct az_call *call, struct az_response *res);
 void az_h_record_list(struct az_model *m, struct az_call *call, struct az_response *res);
+void az_h_record_soa(struct az_model *m, struct az_call *call, struct az_response *res);
 void az_h_record_all(struct az_model *m, struct az_call *call, struct az_response *res);
 void az_h_ws_link_resources(struct az_model *m, struct az_call *call, struct az_response *res);
 void az_h_ws_outbound(struct az_model *m, struct az_call *call, struct az_response *res);
@@ -360,6 +379,8 @@ bool az_throttle_check(struct az_model *m, struct az_call *call, const char *ope
 void az_ledger_platform(struct az_model *m, const json_t *op, const char *operation, const char *resource_id,
                         const json_t *before, const json_t *after);
 char az_operation_class(const char *operation);
+/* Decodes n characters to `out` (as long as they are, NUL-terminated); the bytes, 0 when it is no base64url. */
+size_t az_base64url_decode(const char *in, size_t n, char *out);
 /* The claims of a JWT, whoever signed it; new reference. NULL: none. */
 json_t *az_token_claims(const char *token);
 /* Principal by client id (and tenant when not NULL), or NULL. */

@@ -104,6 +104,11 @@ static int check_body(struct az_change *p)
         return -1;
     }
     const json_t *tags = json_object_get(body, "tags");
+    if (tags != NULL && !json_is_object(tags) && !json_is_null(tags)) {
+        az_reply_error(p->res, 400, "InvalidRequestContent",
+                       "The request content was invalid: tags is no object.");
+        return -1;
+    }
     if (json_object_size(tags) > TAGS_MAX) {
         az_reply_error(p->res, 400, "InvalidTagCount", "A resource may have at most %d tags.", TAGS_MAX);
         return -1;
@@ -127,13 +132,13 @@ static int check_location(struct az_change *p)
         return -1;
     }
     bool is_global = (p->type->flags & AZ_TYPE_GLOBAL) != 0;
+    char names[256];
     if (is_global ? !az_ieq(location, "global") : !az_location_is_known(location)) {
         az_reply_error(
             p->res, 400, "LocationNotAvailableForResourceType",
             "The provided location '%s' is not available for resource type '%s'. List of available regions "
             "for the resource type is '%s'.",
-            location, p->type->display,
-            is_global ? "global" : "chinaeast2,chinaeast3,chinanorth2,chinanorth3");
+            location, p->type->display, is_global ? "global" : az_location_names(names, sizeof names));
         return -1;
     }
     if (p->existing != NULL && !az_location_eq(location, az_str(p->existing->body, "location"))) {
@@ -392,7 +397,8 @@ void az_crud_patch_tags(struct az_model *m, struct az_call *call, struct az_resp
         az_crud_get(m, call, res);
         return;
     }
-    if (check_body(&p) < 0 || az_is_write_blocked(m, call, res, false))
+    if (check_body(&p) < 0 || az_is_write_blocked(m, call, res, false) ||
+        ((p.type->flags & AZ_TYPE_GLOBAL) != 0 && az_check_preconditions(call, res, call->target) < 0))
         return;
     const json_t *tags = json_object_get(call->body, "tags");
     json_t *before = json_deep_copy(call->target->body);

@@ -159,18 +159,30 @@ void az_h_record_list(struct az_model *m, struct az_call *call, struct az_respon
         az_reply_page(m, call, res, collect(call, zone));
 }
 
+static json_t *soa_record(const struct az_resource *zone)
+{
+    return json_pack(
+        "{s:o,s:s,s:s,s:{s:o,s:i,s:{s:s,s:s,s:i,s:i,s:i,s:i,s:i},s:b}}", "id", az_strf("%s/SOA/@", zone->id),
+        "name", "@", "type", "Microsoft.Network/privateDnsZones/SOA", "properties", "fqdn",
+        az_strf("%s.", zone->name), "ttl", 3600, "soaRecord", "email", "azureprivatedns-host.microsoft.com",
+        "host", "azureprivatedns.net", "serialNumber", 1, "refreshTime", 3600, "retryTime", 300, "expireTime",
+        2419200, "minimumTtl", 10, "isAutoRegistered", 0);
+}
+
+void az_h_record_soa(struct az_model *m, struct az_call *call, struct az_response *res)
+{
+    const struct az_resource *zone = zone_of(m, call, res);
+    if (zone != NULL)
+        az_reply_json(res, 200, soa_record(zone));
+}
+
 void az_h_record_all(struct az_model *m, struct az_call *call, struct az_response *res)
 {
     const struct az_resource *zone = zone_of(m, call, res);
     if (zone == NULL)
         return;
     json_t *all = collect(call, zone);
-    json_t *soa = json_pack(
-        "{s:o,s:s,s:s,s:{s:o,s:i,s:{s:s,s:s,s:i,s:i,s:i,s:i,s:i},s:b}}", "id", az_strf("%s/SOA/@", zone->id),
-        "name", "@", "type", "Microsoft.Network/privateDnsZones/SOA", "properties", "fqdn",
-        az_strf("%s.", zone->name), "ttl", 3600, "soaRecord", "email", "azureprivatedns-host.microsoft.com",
-        "host", "azureprivatedns.net", "serialNumber", 1, "refreshTime", 3600, "retryTime", 300, "expireTime",
-        2419200, "minimumTtl", 10, "isAutoRegistered", 0);
+    json_t *soa = soa_record(zone);
     if (has_suffix(call, "@"))
         json_array_insert_new(all, 0, soa);
     else

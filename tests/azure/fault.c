@@ -100,9 +100,13 @@ static void reply_status(const struct az_fault *f, const struct az_call *call, s
         az_reply_empty(res, status);
     else if (strcmp(envelope, "flat") == 0)
         az_reply_error_flat(res, status, code, "%s", message);
+    else if (strcmp(envelope, "arm") == 0)
+        az_reply_error(res, status, code, "%s", message);
+    else if (strcmp(envelope, "databricks") == 0)
+        az_reply_error_databricks(res, status, code, "%s", message);
     else if (call->host_kind == AZ_HOST_LOGIN)
         az_reply_json(res, status, json_pack("{s:s,s:s}", "error", code, "error_description", message));
-    else if (call->host_kind == AZ_HOST_WORKSPACE || strcmp(envelope, "databricks") == 0)
+    else if (call->host_kind == AZ_HOST_WORKSPACE)
         az_reply_error_databricks(res, status, code, "%s", message);
     else
         az_reply_error(res, status, code, "%s", message);

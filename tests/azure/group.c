@@ -10,44 +10,12 @@ static void reply_missing(const struct az_call *call, struct az_response *res)
                    call->segments[3]);
 }
 
-/* A $filter of resource groups: tagName eq 'N' [and tagValue eq 'V'], or none. */
-struct tag_filter {
-    char name[513], value[257];
-    bool has_value;
-};
-
-static bool read_tag_filter(const struct az_call *call, struct tag_filter *ret)
-{
-    const char *text = az_call_query(call, "$filter");
-    *ret = (struct tag_filter){.name = ""};
-    if (text == NULL || text[0] == '\0')
-        return true;
-    int end = 0,
-        n = sscanf(text, "tagName eq '%512[^']' and tagValue eq '%256[^']'%n", ret->name, ret->value, &end);
-    ret->has_value = n == 2;
-    if (n == 1)
-        (void)sscanf(text, "tagName eq '%*512[^']'%n", &end);
-    return n >= 1 && end > 0 && text[end] == '\0';
-}
-
-static bool is_tagged(const struct az_resource *group, const struct tag_filter *filter)
-{
-    const char *name;
-    json_t *value;
-    if (filter->name[0] == '\0')
-        return true;
-    json_object_foreach(json_object_get(group->body, "tags"), name, value)
-        if (az_ieq(name, filter->name))
-            return !filter->has_value ||
-                   (json_is_string(value) && strcmp(json_string_value(value), filter->value) == 0);
-    return false;
-}
-
 void az_h_groups(struct az_model *m, struct az_call *call, struct az_response *res)
 {
     char id[128];
-    struct tag_filter filter;
-    if (!read_tag_filter(call, &filter)) {
+    static const char *const fields[] = {"tagName", "tagValue", NULL};
+    struct az_filter filter;
+    if (!az_filter_parse(az_call_query(call, "$filter"), fields, &filter)) {
         az_reply_error(res, 400, "InvalidFilterInQueryString",
                        "Invalid $filter '%s' specified in the query string.", az_call_query(call, "$filter"));
         return;
@@ -56,7 +24,7 @@ void az_h_groups(struct az_model *m, struct az_call *call, struct az_response *r
     json_t *all = json_array();
     const struct az_resource *sub = az_store_get(m, id);
     for (struct az_resource *g = az_child_first(sub, AZ_T_GROUP); g != NULL; g = az_child_next(g, AZ_T_GROUP))
-        if (is_tagged(g, &filter))
+        if (az_filter_matches(&filter, g))
             json_array_append_new(all, json_deep_copy(g->body));
     az_reply_page(m, call, res, all);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define LIFETIME_S 3599.0
 #define FORM_BYTES_MAX 65536
@@ -182,16 +183,57 @@ static const char *problem_text(int problem)
     }
 }
 
+/* Whatever stands for every tenant, too. */
+static bool is_authority(const struct az_model *m, const char *tenant)
+{
+    return az_ieq(tenant, "common") || az_ieq(tenant, "organizations") || az_ieq(tenant, "consumers") ||
+           is_tenant(m, tenant);
+}
+
+/* client_id and client_secret of an Authorization header (client_secret_basic), malloc'd; NULL: none. */
+static void read_basic(const struct az_call *call, char **ret_client, char **ret_secret)
+{
+    const char *value = az_call_header(call, "Authorization");
+    char text[1024], plain[1024];
+    size_t n = 0;
+    if (value == NULL || !az_istarts(value, "Basic "))
+        return;
+    for (value += 6; *value != '\0' && *value != '=' && n + 1 < sizeof text; value++)
+        text[n++] = *value == '+' ? '-' : *value == '/' ? '_' : *value;
+    plain[az_base64url_decode(text, n, plain)] = '\0';
+    char *colon = strchr(plain, ':');
+    if (colon == NULL)
+        return;
+    *colon = '\0';
+    *ret_client = strdup(plain);
+    *ret_secret = strdup(colon + 1);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n >= k && az_ieq(s + n - k, end);
+}
+
 static void handle_token(struct az_model *m, const struct az_call *call, struct az_response *res, bool is_v1)
 {
     char *client = form_field(call, "client_id"), *secret = form_field(call, "client_secret");
     char *assertion = form_field(call, "client_assertion"), *grant = form_field(call, "grant_type");
     char *audience = form_field(call, is_v1 ? "resource" : "scope");
+    if (client == NULL && secret == NULL)
+        read_basic(call, &client, &secret);
     const json_t *principal = client != NULL ? az_principal(m, call->segments[0], client) : NULL;
     int problem;
-    if (!is_tenant(m, call->segments[0]))
+    if (is_authority(m, call->segments[0]) && !is_tenant(m, call->segments[0]))
+        reply_aadsts(
+            m, call, res, 400, "invalid_request", 50059,
+            "No tenant-identifying information found in either the request or implied by any provided credentials.");
+    else if (!is_tenant(m, call->segments[0]))
         reply_aadsts(m, call, res, 400, "invalid_request", 90002, "Tenant not found. Check the tenant ID.");
-    else if (grant == NULL || strcmp(grant, "client_credentials") != 0)
+    else if (grant == NULL)
+        reply_aadsts(m, call, res, 400, "invalid_request", 900144,
+                     "The request body must contain the following parameter: 'grant_type'.");
+    else if (strcmp(grant, "client_credentials") != 0)
         reply_aadsts(m, call, res, 400, "unsupported_grant_type", 70003,
                      "The app requested an unsupported grant type.");
     else if (audience == NULL || client == NULL)
@@ -202,6 +244,11 @@ static void handle_token(struct az_model *m, const struct az_call *call, struct 
                      "Application with this identifier was not found in the directory.");
     else if ((problem = proof_problem(m, principal, secret, assertion)) != 0)
         reply_aadsts(m, call, res, 401, "invalid_client", problem, problem_text(problem));
+    else if (!is_v1 && !ends_with(audience, "/.default"))
+        reply_aadsts(
+            m, call, res, 400, "invalid_scope", 1002012,
+            "The provided value for scope is not valid. Client credential flows must have a scope value with "
+            "/.default suffixed to the resource identifier (application ID URI).");
     else
         give_token(m, call, res, client, audience, is_v1);
     free(client);
@@ -216,6 +263,10 @@ static void handle_openid(struct az_model *m, const struct az_call *call, struct
     char base[512];
     az_url_base(m, m->login_host, base, sizeof base);
     const char *tenant = call->segments[0], *v2 = is_v1 ? "" : "/v2.0";
+    if (!is_authority(m, tenant)) {
+        reply_aadsts(m, call, res, 400, "invalid_tenant", 90002, "Tenant not found. Check the tenant ID.");
+        return;
+    }
     json_t *body = json_object();
     json_object_set_new(body, "token_endpoint", az_strf("%s/%s/oauth2%s/token", base, tenant, v2));
     json_object_set_new(body, "token_endpoint_auth_methods_supported",
@@ -227,7 +278,8 @@ static void handle_openid(struct az_model *m, const struct az_call *call, struct
     json_object_set_new(body, "id_token_signing_alg_values_supported", json_pack("[s]", "RS256"));
     json_object_set_new(body, "response_types_supported", json_pack("[s,s]", "code", "id_token"));
     json_object_set_new(body, "scopes_supported", json_pack("[s,s]", "openid", "offline_access"));
-    json_object_set_new(body, "issuer", az_strf("%s/%s/v2.0", base, tenant));
+    json_object_set_new(body, "issuer",
+                        az_strf("%s/%s/v2.0", base, is_tenant(m, tenant) ? tenant : "{tenantid}"));
     json_object_set_new(body, "authorization_endpoint",
                         az_strf("%s/%s/oauth2%s/authorize", base, tenant, v2));
     json_object_set_new(body, "device_authorization_endpoint",
@@ -245,6 +297,12 @@ static void handle_instance(struct az_model *m, const struct az_call *call, stru
     const char *authorize = az_call_query(call, "authorization_endpoint");
     const char *at = authorize != NULL ? strstr(authorize, "://") : NULL;
     const char *tenant = at != NULL ? strchr(at + 3, '/') : NULL;
+    size_t name_bytes = strlen(m->login_host);
+    if (at == NULL || strncasecmp(at + 3, m->login_host, name_bytes) != 0 ||
+        strchr("/:", at[3 + name_bytes]) == NULL) {
+        reply_aadsts(m, call, res, 400, "invalid_instance", 50049, "Unknown or invalid instance.");
+        return;
+    }
     int n = tenant != NULL ? (int)strcspn(tenant + 1, "/") : 0;
     json_t *endpoint =
         az_strf("%s/%.*s/v2.0/.well-known/openid-configuration", base, n, tenant != NULL ? tenant + 1 : "");
@@ -277,12 +335,6 @@ static void handle_managed_identity(struct az_model *m, struct az_call *call, st
     snprintf(audience, sizeof audience, "%s", resource);
     call->segments[0] = az_str(principal, "tenantId");
     give_token(m, call, res, client, audience, true);
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && az_ieq(s + n - k, end);
 }
 
 void az_login_handle(struct az_model *m, struct az_call *call, struct az_response *res)

@@ -9,6 +9,7 @@
 
 #define TEXT_BYTES 2048
 #define PAGE_SIZE_DEFAULT 1000
+#define EMPTY_MAX 0.9 /* of the pages that are empty, so that a list ends */
 
 static void set_body(struct az_response *res, int status, char *take_text)
 {
@@ -190,6 +191,9 @@ void az_reply_page(struct az_model *m, struct az_call *call, struct az_response 
     const char *token = az_call_query(call, "$skipToken");
     size_t from = token != NULL ? (size_t)strtoul(token, NULL, 10) : 0;
     json_t *value = json_array();
+    double empty = az_behaviour(m, "emptyPages", 0);
+    if (from < count && empty > 0 && az_chance(m, empty < EMPTY_MAX ? empty : EMPTY_MAX))
+        size = 0;
     size_t end = from;
     for (; end < count && end - from < size; end++)
         json_array_append(value, json_array_get(take_all, end));

@@ -23,6 +23,15 @@ bool az_location_is_known(const char *location)
     return i < LOCATION_COUNT;
 }
 
+const char *az_location_names(char *buf, size_t buf_bytes)
+{
+    size_t n = 0;
+    buf[0] = '\0';
+    for (size_t i = 0; i < LOCATION_COUNT && n + 1 < buf_bytes; i++)
+        n += (size_t)snprintf(buf + n, buf_bytes - n, "%s%s", i > 0 ? ", " : "", locations[i].name);
+    return buf;
+}
+
 static const struct {
     const char *ns, *type, *versions;
 } provider_types[] = {
@@ -244,23 +253,11 @@ void az_resources_init(struct az_model *m)
     az_event_register(m, "provider.registered", finish_registration);
 }
 
-/* resourceType eq 'X' of a $filter; "" = no filter, NULL = another filter. */
-static const char *type_filter(const struct az_call *call, char *buf, size_t buf_bytes)
-{
-    const char *filter = az_call_query(call, "$filter");
-    if (filter == NULL || filter[0] == '\0')
-        return "";
-    if (sscanf(filter, "resourceType eq '%255[^']'", buf) != 1 || buf_bytes < 256)
-        return NULL;
-    return buf;
-}
-
-static void append_generic(json_t *all, struct az_resource *r, const char *wanted_type)
+static void append_generic(json_t *all, struct az_resource *r, const struct az_filter *filter)
 {
     static const char *const kept[] = {"id",  "name", "type",      "location", "tags",
                                        "sku", "kind", "managedBy", NULL};
-    if (json_object_get(r->body, "location") == NULL ||
-        (wanted_type[0] != '\0' && !az_ieq(wanted_type, r->type)))
+    if (json_object_get(r->body, "location") == NULL || !az_filter_matches(filter, r))
         return;
     json_t *item = json_object();
     for (size_t i = 0; kept[i] != NULL; i++)
@@ -271,13 +268,13 @@ static void append_generic(json_t *all, struct az_resource *r, const char *wante
 
 void az_h_resources(struct az_model *m, struct az_call *call, struct az_response *res)
 {
-    char scope[AZ_ID_MAX], wanted[256];
-    const char *type = type_filter(call, wanted, sizeof wanted);
-    if (type == NULL) {
-        az_reply_error(
-            res, 400, "InvalidFilterInQueryString",
-            "Invalid $filter '%s' specified in the query string: only resourceType eq '...' is simulated.",
-            az_call_query(call, "$filter"));
+    static const char *const fields[] = {"resourceType", "resourceGroup", "name", "location",
+                                         "tagName",      "tagValue",      NULL};
+    char scope[AZ_ID_MAX];
+    struct az_filter filter;
+    if (!az_filter_parse(az_call_query(call, "$filter"), fields, &filter)) {
+        az_reply_error(res, 400, "InvalidFilterInQueryString",
+                       "Invalid $filter '%s' specified in the query string.", az_call_query(call, "$filter"));
         return;
     }
     snprintf(scope, sizeof scope, "%.*s", (int)(strrchr(call->id, '/') - call->id), call->id);
@@ -291,9 +288,9 @@ void az_h_resources(struct az_model *m, struct az_call *call, struct az_response
     bool is_group = strcmp(at->type, AZ_T_GROUP) == 0;
     for (struct az_resource *c = at->first_child; c != NULL; c = c->next_sibling) {
         if (is_group)
-            append_generic(all, c, type);
+            append_generic(all, c, &filter);
         for (struct az_resource *g = is_group ? NULL : c->first_child; g != NULL; g = g->next_sibling)
-            append_generic(all, g, type);
+            append_generic(all, g, &filter);
     }
     az_reply_page(m, call, res, all);
 }

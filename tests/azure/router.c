@@ -119,6 +119,7 @@ static const struct az_route routes[] = {
     {"PUT", ZONE "/A/{record}", &az_type_record_a, NULL, NULL, az_h_record_put},
     {"PATCH", ZONE "/A/{record}", &az_type_record_a, NULL, NULL, az_h_record_put},
     {"DELETE", ZONE "/A/{record}", &az_type_record_a, NULL, NULL, az_h_record_delete},
+    {"GET", ZONE "/SOA/@", &az_type_record_a, NULL, NULL, az_h_record_soa},
     {"GET", ZONE "/A", &az_type_record_a, NULL, NULL, az_h_record_list},
     {"GET", ZONE "/ALL", &az_type_record_a, NULL, NULL, az_h_record_all},
 
@@ -263,16 +264,19 @@ static bool has_wrong_version(struct az_model *m, struct az_call *call, struct a
     if (list[0] == '\0' || az_versions_of(m, list, versions, sizeof versions) == NULL ||
         is_listed(versions, call->api_version))
         return false;
-    const char *type = route->type != NULL ? strchr(route->type->display, '/') + 1 : route->pattern;
-    const char *ns = route->type != NULL ? route->type->display : "Microsoft.Resources";
-    bool is_provider = route->type != NULL || strcmp(list, "network") == 0 || strcmp(list, "databricks") == 0;
+    const char *what = route->type != NULL ? route->type->display : route->operation,
+               *type = strchr(what, '/');
+    const char *location = az_str(call->target != NULL ? call->target->body : call->body, "location");
+    char places[256];
+    if (az_istarts(what, "*/"))
+        type = strchr(what = "Microsoft.Resources/subscriptions/providers/write", '/');
+    const char *end = route->type != NULL ? type + strlen(type) : strrchr(what, '/');
     az_reply_error(
-        res, 400, is_provider ? "NoRegisteredProviderFound" : "InvalidApiVersionParameter",
-        "No registered resource provider found for location '%s' and API version '%s' for type '%s' of "
-        "'%.*s'. The supported api-versions are '%s'. The supported locations are 'chinaeast2, chinaeast3, "
-        "chinanorth2, chinanorth3, eastus, eastus2, westeurope'.",
-        call->target != NULL ? az_str(call->target->body, "location") : "", call->api_version, type,
-        (int)strcspn(ns, "/"), ns, versions);
+        res, 400, "NoRegisteredProviderFound",
+        "No registered resource provider found for location '%s' and API version '%s' for type '%.*s'. The "
+        "supported api-versions are '%s'. The supported locations are '%s'.",
+        location, call->api_version, (int)(end - type - 1), type + 1, versions,
+        az_location_names(places, sizeof places));
     return true;
 }
 
@@ -326,6 +330,23 @@ static bool is_foreign_subscription(struct az_model *m, struct az_call *call, st
     return false;
 }
 
+static bool is_disabled(struct az_model *m, struct az_call *call, struct az_response *res)
+{
+    char id[128];
+    snprintf(id, sizeof id, "/subscriptions/%.40s", az_call_segment(call, 1));
+    const struct az_resource *sub = az_store_get(m, id);
+    const char *state = sub != NULL ? az_str(sub->body, "state") : "";
+    bool is_read = strcmp(call->method, "GET") == 0 || strcmp(call->method, "HEAD") == 0;
+    if (is_read || state[0] == '\0' || az_ieq(state, "Enabled"))
+        return false;
+    az_reply_error(
+        res, 409, "ReadOnlyDisabledSubscription",
+        "The subscription '%s' is disabled and therefore marked as read only. You cannot perform any write "
+        "actions on this subscription until it is re-enabled.",
+        sub->name);
+    return true;
+}
+
 static bool is_not_allowed(struct az_model *m, struct az_call *call, struct az_response *res,
                            const char *operation)
 {
@@ -360,11 +381,33 @@ static bool is_unregistered(struct az_model *m, struct az_call *call, struct az_
     return true;
 }
 
+/* The segment behind the last "providers". */
+static const char *namespace_of(const struct az_call *call)
+{
+    for (size_t i = call->segment_count; i-- > 1;)
+        if (az_ieq(call->segments[i - 1], "providers"))
+            return call->segments[i];
+    return "";
+}
+
+static bool is_known_namespace(const struct az_call *call)
+{
+    static const char *const known[] = {"Microsoft.Databricks", "Microsoft.Network", "Microsoft.Resources",
+                                        "Microsoft.Authorization", "Microsoft.ResourceGraph"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (az_ieq(known[i], namespace_of(call)))
+            return true;
+    return false;
+}
+
 static void reply_unknown(const struct az_call *call, struct az_response *res, bool path_known)
 {
     if (path_known)
         az_reply_error(res, 405, "HttpMethodNotAllowed",
                        "The requested resource does not support http method '%s'.", call->method);
+    else if (strcasestr(call->path, "/providers/") != NULL && !is_known_namespace(call))
+        az_reply_error(res, 404, "InvalidResourceNamespace", "The resource namespace '%.200s' is invalid.",
+                       namespace_of(call));
     else if (strcasestr(call->path, "/providers/") != NULL)
         az_reply_error(res, 404, "InvalidResourceType",
                        "The resource type could not be found in the namespace for api version '%s': %.512s",
@@ -380,7 +423,8 @@ static void run(struct az_model *m, struct az_call *call, struct az_response *re
     int64_t entries = m->ledger.writes + m->ledger.deletes;
     bool is_refused = is_foreign_subscription(m, call, res) ||
                       az_throttle_check(m, call, operation, class_, res) || has_wrong_version(m, call, res) ||
-                      is_not_allowed(m, call, res, operation) || is_unregistered(m, call, res);
+                      is_not_allowed(m, call, res, operation) || is_disabled(m, call, res) ||
+                      is_unregistered(m, call, res);
     if (!is_refused)
         call->route->handler(m, call, res);
     if (class_ == 'r')

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PRINCIPALS 15 /* the public cloud's limit over all principals is so many times that of one */
+
 struct limit {
     const char *key; /* in "throttle" of the state document */
     double count;
@@ -67,37 +69,50 @@ static void refuse(struct az_model *m, struct az_response *res, const char *code
     az_reply_retry_after(m, res, wait_ms);
 }
 
+static const char *const classes[] = {"reads", "writes", "deletes"};
+
+/* From the principal's bucket, and from that of all principals of the scope. What remains of the first, -1 when one of them
+ * is empty; *ret_all is what remains of the second. */
+static int64_t take_buckets(struct az_model *m, const char *name, const char *scope, size_t class_index,
+                            int64_t *ret_wait_ms, int64_t *ret_all)
+{
+    static const double capacity[] = {250, 200, 200}, refill[] = {25, 10, 10};
+    const char *class_name = classes[class_index];
+    char refill_name[32], name_of_all[256];
+    snprintf(refill_name, sizeof refill_name, "%sPerSecond", class_name);
+    snprintf(name_of_all, sizeof name_of_all, "arm/%s/all/%s", scope, class_name);
+    double size = az_num(m->throttle, class_name, capacity[class_index]),
+           per_second = az_num(m->throttle, refill_name, refill[class_index]);
+    int64_t left = az_bucket_take(m, name, size, per_second, ret_wait_ms);
+    if (left < 0)
+        return -1;
+    *ret_all = az_bucket_take(m, name_of_all, size * PRINCIPALS, per_second * PRINCIPALS, ret_wait_ms);
+    return *ret_all >= 0 ? left : -1;
+}
+
 static bool check_arm(struct az_model *m, const struct az_call *call, char class_, struct az_response *res)
 {
-    static const char *const names[] = {"reads", "writes", "deletes"};
     static const struct limit hourly[] = {
         {"reads", 12000, 3600}, {"writes", 1200, 3600}, {"deletes", 15000, 3600}};
-    static const double capacity[] = {250, 200, 200}, refill[] = {25, 10, 10};
     size_t i = class_ == 'r' ? 0 : class_ == 'w' ? 1 : 2;
     bool is_tenant = !az_ieq(az_call_segment(call, 0), "subscriptions") || call->segment_count < 2;
     const char *scope = is_tenant ? call->who.tenant : call->segments[1];
     bool is_hourly = strcmp(az_str(m->throttle, "model"), "bucket") != 0;
-    char name[256];
-    snprintf(name, sizeof name, "arm/%s/%s/%s", scope, call->who.app_id, names[i]);
-    int64_t wait_ms = 0, left;
+    char name[256], header[96];
+    snprintf(name, sizeof name, "arm/%s/%s/%s", scope, call->who.app_id, classes[i]);
+    int64_t wait_ms = 0, left, all = 0;
     if (is_hourly) {
         struct limit limit = hourly[i];
-        limit.count = az_num(m->throttle, names[i], limit.count);
+        limit.count = az_num(m->throttle, classes[i], limit.count);
         left = window_take(m, name, &limit, &wait_ms);
     } else {
-        double size = az_num(m->throttle, names[i], capacity[i]);
-        char refill_name[32];
-        snprintf(refill_name, sizeof refill_name, "%sPerSecond", names[i]);
-        left = az_bucket_take(m, name, size, az_num(m->throttle, refill_name, refill[i]), &wait_ms);
-        az_reply_header(res,
-                        i == 0   ? "x-ms-ratelimit-remaining-subscription-global-reads"
-                        : i == 1 ? "x-ms-ratelimit-remaining-subscription-global-writes"
-                                 : "x-ms-ratelimit-remaining-subscription-global-deletes",
-                        "%lld", (long long)(left > 0 ? left * 15 : 0));
+        left = take_buckets(m, name, scope, i, &wait_ms, &all);
+        snprintf(header, sizeof header, "x-ms-ratelimit-remaining-%s-global-%s",
+                 is_tenant ? "tenant" : "subscription", classes[i]);
+        az_reply_header(res, header, "%lld", (long long)(all > 0 ? all : 0));
     }
-    char header[96];
     snprintf(header, sizeof header, "x-ms-ratelimit-remaining-%s-%s", is_tenant ? "tenant" : "subscription",
-             names[i]);
+             classes[i]);
     az_reply_header(res, header, "%lld", (long long)(left > 0 ? left : 0));
     if (left >= 0)
         return false;

@@ -26,7 +26,7 @@ static size_t encode(const unsigned char *in, size_t n, char *out)
     return o;
 }
 
-static size_t decode(const char *in, size_t n, char *out)
+size_t az_base64url_decode(const char *in, size_t n, char *out)
 {
     unsigned v = 0, bits = 0;
     size_t o = 0;
@@ -140,7 +140,7 @@ json_t *az_token_claims(const char *token)
     const char *second = first != NULL ? strchr(first + 1, '.') : NULL;
     if (second == NULL || (size_t)(second - first) > TOKEN_BYTES_MAX)
         return NULL;
-    size_t n = decode(first + 1, (size_t)(second - first - 1), text);
+    size_t n = az_base64url_decode(first + 1, (size_t)(second - first - 1), text);
     return json_loadb(text, n, 0, NULL);
 }
 

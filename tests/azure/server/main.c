@@ -133,9 +133,13 @@ json_t *sim_read_json(const struct sim *sim, const char *path)
 
 struct az_model *sim_model_new(const struct sim *sim)
 {
+    char error[256];
     struct az_model *model = az_model_new(&sim->model_cfg);
-    if (model != NULL)
+    bool is_public = sim->options.cloud != NULL && strcmp(sim->options.cloud, "public") == 0;
+    json_t *limits = json_pack("{s:{s:s}}", "throttle", "model", is_public ? "bucket" : "hourly");
+    if (model != NULL && az_model_load(model, limits, error, sizeof error) == 0)
         az_model_advance(model, sim_now(sim));
+    json_decref(limits);
     return model;
 }
 
