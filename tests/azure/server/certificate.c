@@ -150,6 +150,29 @@ int sim_certificate_make(const struct sim_names *names, const char *bind,
     return r;
 }
 
+const char *sim_certificate_problem(const struct sim_certificate *certificate)
+{
+    BIO *chain = BIO_new_mem_buf(certificate->chain, -1), *secret = BIO_new_mem_buf(certificate->key, -1);
+    X509 *leaf = chain != NULL ? PEM_read_bio_X509(chain, NULL, NULL, NULL) : NULL;
+    char no_password[] = "";
+    EVP_PKEY *key = secret != NULL ? PEM_read_bio_PrivateKey(secret, NULL, NULL, no_password) : NULL;
+    const char *problem = NULL;
+    if (leaf == NULL)
+        problem = "the certificate is no PEM: it begins with -----BEGIN CERTIFICATE-----, the leaf first";
+    else if (key == NULL)
+        problem = "the key is no PEM without a password: openssl pkey writes one";
+    else if (X509_check_private_key(leaf, key) != 1)
+        problem = "the key is not that of the certificate: give the pair that was made together";
+    else if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
+        problem =
+            "the certificate has expired: make a new one, or leave --cert and --key out and one is made";
+    EVP_PKEY_free(key);
+    X509_free(leaf);
+    BIO_free(secret);
+    BIO_free(chain);
+    return problem;
+}
+
 void sim_certificate_fini(struct sim_certificate *certificate)
 {
     free(certificate->ca);

@@ -378,6 +378,20 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 
 /* ---- daemons -------------------------------------------------------------------------------------------------------- */
 
+static const char *listen_remedy(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "Another program listens there: end it, or take another port (0 = a free one).";
+    case EACCES:
+        return "Ports below 1024 need the right to bind them: take a higher one.";
+    case EADDRNOTAVAIL:
+        return "No network interface here has that address: see --bind.";
+    default:
+        return "See --bind, --port and --admin-port.";
+    }
+}
+
 int sim_listen(const char *bind_address, int port, int *ret_port)
 {
     char service[16];
@@ -387,7 +401,10 @@ int sim_listen(const char *bind_address, int port, int *ret_port)
     snprintf(service, sizeof service, "%d", port);
     int r = getaddrinfo(bind_address, service, &hints, &found);
     if (r != 0) {
-        fprintf(stderr, "azure-sim: %s is no address to listen on: %s\n", bind_address, gai_strerror(r));
+        fprintf(
+            stderr,
+            "azure-sim: %s is no address to listen on: %s. --bind wants one such as 127.0.0.1 or 0.0.0.0.\n",
+            bind_address, gai_strerror(r));
         return -1;
     }
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
@@ -398,7 +415,8 @@ int sim_listen(const char *bind_address, int port, int *ret_port)
                         getsockname(fd, (struct sockaddr *)&bound, &bound_bytes) == 0;
     freeaddrinfo(found);
     if (!is_listening) {
-        fprintf(stderr, "azure-sim: cannot listen on %s port %d: %s\n", bind_address, port, strerror(errno));
+        fprintf(stderr, "azure-sim: cannot listen on %s port %d: %s. %s\n", bind_address, port,
+                strerror(errno), listen_remedy(errno));
         if (fd >= 0)
             close(fd);
         return -1;
@@ -426,7 +444,8 @@ int sim_front_start(struct sim_front *front, int listen_fd, const struct sim_cer
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SIM_HEADER_BYTES_MAX, MHD_OPTION_ARRAY,
         certificate != NULL ? tls : &tls[2], MHD_OPTION_END);
     if (front->daemon == NULL) {
-        fprintf(stderr, "azure-sim: libmicrohttpd does not start (is the certificate good?)\n");
+        fprintf(stderr, "azure-sim: libmicrohttpd does not start%s\n",
+                certificate != NULL ? "; are --cert and --key good?" : "");
         close(listen_fd);
         return -1;
     }

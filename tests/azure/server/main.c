@@ -62,6 +62,7 @@ static void set_names(struct sim *sim)
 /* The whole file, malloc'd and NUL-terminated; NULL after complaining. */
 static char *read_file(const char *path)
 {
+    errno = 0;
     FILE *file = fopen(path, "rb");
     char *text = NULL;
     long n = -1;
@@ -72,7 +73,10 @@ static char *read_file(const char *path)
         n = (long)fread(text, 1, (size_t)n, file);
         text[n] = '\0';
     } else {
-        fprintf(stderr, "azure-sim: cannot read %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "azure-sim: cannot read %s: %s\n", path,
+                errno != 0           ? strerror(errno)
+                : n > FILE_BYTES_MAX ? "it is no file, or one of more than 256 MiB"
+                                     : "out of memory");
     }
     if (file != NULL)
         fclose(file);
@@ -231,7 +235,11 @@ static int get_certificate(struct sim *sim, struct sim_certificate *ret)
     if (sim->options.cert_file != NULL) {
         ret->chain = read_file(sim->options.cert_file);
         ret->key = read_file(sim->options.key_file);
-        return ret->chain != NULL && ret->key != NULL ? 0 : -1;
+        const char *problem = ret->chain != NULL && ret->key != NULL ? sim_certificate_problem(ret) : "";
+        if (problem != NULL && problem[0] != '\0')
+            fprintf(stderr, "azure-sim: %s (--cert %s, --key %s)\n", problem, sim->options.cert_file,
+                    sim->options.key_file);
+        return problem == NULL ? 0 : -1;
     }
     if (sim_certificate_make(&sim->names, sim->options.bind, ret) < 0) {
         fprintf(stderr, "azure-sim: cannot make a certificate\n");
@@ -294,6 +302,9 @@ static int start(struct sim *sim)
     };
     sim->model = sim_model_new(sim);
     if (sim->model == NULL || load_files(sim) < 0) {
+        fputs(
+            "azure-sim: tests/azure/README.md describes state documents and fault rules, tests/azure/states has examples.\n",
+            stderr);
         close(listen_fd);
         return SIM_EXIT_STATE;
     }

@@ -23,6 +23,7 @@ enum {
     OPT_LOG,
     OPT_RECORD,
     OPT_QUIET,
+    OPT_VERSION,
     OPT_IDLE
 };
 
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
     {"log", required_argument, NULL, OPT_LOG},
     {"record", required_argument, NULL, OPT_RECORD},
     {"idle-timeout", required_argument, NULL, OPT_IDLE},
+    {"version", no_argument, NULL, OPT_VERSION},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {NULL, 0, NULL, 0},
 };
@@ -70,6 +72,7 @@ static const char help_text[] =
     "  --record FILE      one JSON line per exchange with both bodies, without secrets; - = standard output\n"
     "  --idle-timeout S   seconds after which a silent connection is closed   (60)\n"
     "  --quiet            print nothing at the start\n"
+    "  --version          print the version\n"
     "  -h, --help         this text\n"
     "\n"
     "Every start has subscription 11111111-1111-1111-1111-111111111111, tenant 22222222-2222-2222-2222-222222222222, client\n"
@@ -84,13 +87,15 @@ static int complain(const char *what, const char *value)
     return SIM_EXIT_USAGE;
 }
 
-/* A number within limits; false after complaining. */
+/* A number within limits, whole or not; false after complaining. */
 static bool read_number(const char *name, const char *text, double min, double max, double *ret_number)
 {
+    bool is_whole = strncmp(name, "--time-scale", 12) != 0;
     char *end = NULL;
     errno = 0;
     double number = strtod(text, &end);
-    bool is_good = errno == 0 && end != text && *end == '\0' && number >= min && number <= max;
+    bool is_good = errno == 0 && end != text && *end == '\0' && number >= min && number <= max &&
+                   (!is_whole || text[strspn(text, "0123456789")] == '\0');
     if (is_good)
         *ret_number = number;
     else
@@ -117,7 +122,8 @@ static int set_number(struct sim_options *o, int option, const char *text)
         o->idle_timeout_s = (int)number;
         break;
     case OPT_SEED:
-        is_good = read_number("--seed wants a whole number, not", text, 0, 9e15, &number);
+        is_good =
+            read_number("--seed wants a whole number up to 9000000000000000, not", text, 0, 9e15, &number);
         o->seed = (uint64_t)number;
         break;
     default:
@@ -133,6 +139,9 @@ static int set_option(struct sim_options *o, int option, const char *value)
     switch (option) {
     case 'h':
         fputs(help_text, stdout);
+        return SIM_EXIT_OK;
+    case OPT_VERSION:
+        printf("azure-sim %s\n", CW_VERSION);
         return SIM_EXIT_OK;
     case OPT_BIND:
         o->bind = value;
@@ -195,8 +204,11 @@ static int check(const struct sim_options *o)
     if ((o->cert_file == NULL) != (o->key_file == NULL))
         return complain("--cert and --key belong together, given is only",
                         o->cert_file != NULL ? "--cert" : "--key");
-    if (strlen(o->domain) > 200 || o->domain[0] == '\0' || o->domain[0] == '.')
-        return complain("--domain wants a name without a leading dot, not", o->domain);
+    if (strlen(o->domain) > 200 || o->domain[0] == '\0' || o->domain[0] == '.' ||
+        o->domain[strspn(o->domain, "abcdefghijklmnopqrstuvwxyz0123456789.-")] != '\0')
+        return complain(
+            "--domain wants a name of lower-case letters, digits, dots and hyphens, such as azure.localhost, not",
+            o->domain);
     return -1;
 }
 

@@ -63,6 +63,8 @@ struct sim_certificate {
 /* Make a CA and a leaf signed by it for all names that the server answers to. -1: OpenSSL refused. */
 int sim_certificate_make(const struct sim_names *names, const char *bind,
                          struct sim_certificate *ret_certificate);
+/* What is wrong with a chain and key that were given, with a remedy; NULL: nothing. */
+const char *sim_certificate_problem(const struct sim_certificate *certificate);
 void sim_certificate_fini(struct sim_certificate *certificate);
 
 /* ---- the server --------------------------------------------------------------------------------------------------- */
