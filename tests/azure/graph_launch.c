@@ -198,7 +198,7 @@ static int check_storage(struct launch *l, bool is_host)
 {
     struct az_path path;
     az_graph_path(l->m, l->ws, is_host, AZ_TO_STORAGE, 443, &path);
-    bool is_filtered = strcmp(path.cause, "firewall-denies") == 0 || strcmp(path.cause, "subnet-nsg") == 0;
+    bool is_filtered = az_istarts(path.cause, "firewall-") || strcmp(path.cause, "subnet-nsg") == 0;
     if (path.inspects_tls)
         return fail(
             l, "STORAGE_DOWNLOAD_FAILURE", "CLOUD_FAILURE", "tls-inspection", STORAGE_FAILS_S,
@@ -211,6 +211,19 @@ static int check_storage(struct launch *l, bool is_host)
         path.cause, STORAGE_FAILS_S,
         "X_NHC_STORAGE_UNREACHABLE: 1 failed component(s): storage Retryable: true; entity: \"dbartifacts.blob\" outcome: "
         "\"timeout\" duration_sec: 30 message: \"bootstrap script could not be downloaded\" last_error_code: 28");
+}
+
+/* The managed metastore, from where workers and driver are. */
+static int check_metastore(struct launch *l)
+{
+    struct az_path path;
+    az_graph_path(l->m, l->ws, false, AZ_TO_SQL, 3306, &path);
+    if (path.end == AZ_END_SERVICE)
+        return 0;
+    return fail(
+        l, "METASTORE_COMPONENT_UNHEALTHY", "CLIENT_ERROR", path.cause, STORAGE_FAILS_S,
+        "Metastore component unhealthy: the managed metastore at port 3306 is not reachable from the data plane: "
+        "connect timed out.");
 }
 
 static bool has_storage_endpoint(struct launch *l)
@@ -275,7 +288,7 @@ static int check_injected(struct launch *l, size_t workers)
     for (int i = 0; i < 2; i++)
         if (check_storage(l, i == 0) < 0)
             return -1;
-    return check_workers(l, workers) < 0 ? -1 : check_workspace_storage(l);
+    return check_workers(l, workers) < 0 || check_metastore(l) < 0 ? -1 : check_workspace_storage(l);
 }
 
 void az_graph_launch(struct az_model *m, struct az_resource *workspace, const char *node_type, size_t workers,

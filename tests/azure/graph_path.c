@@ -7,6 +7,7 @@
 
 #define BITS_ABOVE_ALL 33 /* endpoint and service-endpoint routes win over prefixes */
 #define BITS_OF_TAG 24
+#define NAMES_AGREE_MS 600000 /* the records of a service change so often, and so long both sides agree */
 
 struct hop {
     int bits;
@@ -211,6 +212,20 @@ static bool appliance_allows(const json_t *appliance, const char *tag)
     return false;
 }
 
+/* Rules by name hold addresses that the appliance resolved; nodes that ask another server get the same ones by turns only. */
+static bool has_other_address(const struct way *w, const struct hop *hop, const json_t *appliance)
+{
+    size_t i;
+    const json_t *item, *servers = az_at(w->vnet->body, "properties.dhcpOptions.dnsServers");
+    bool is_by_name = false;
+    json_array_foreach(json_object_get(appliance, "byName"), i, item)
+        is_by_name |= w->flow.tag != NULL && az_ieq(json_string_value(item), w->flow.tag);
+    json_array_foreach(servers, i, item)
+        if (json_is_string(item) && strcmp(json_string_value(item), hop->appliance) == 0)
+            return false;
+    return is_by_name && az_now(w->m) / az_scaled(w->m, NAMES_AGREE_MS) % 2 == 0;
+}
+
 static void go_through_appliance(struct way *w, const struct hop *hop)
 {
     const json_t *appliance = json_object_get(json_object_get(dbx_root(w->m), "appliances"), hop->appliance);
@@ -221,6 +236,12 @@ static void go_through_appliance(struct way *w, const struct hop *hop)
     }
     if (!appliance_allows(appliance, w->flow.tag)) {
         stop(w, w->pe != NULL ? "route-override" : "firewall-denies", "the appliance at %s denies it",
+             hop->appliance);
+        return;
+    }
+    if (has_other_address(w, hop, appliance)) {
+        stop(w, "firewall-names-differ",
+             "the appliance at %s allows the name, but knows another address of it than the node",
              hop->appliance);
         return;
     }

@@ -10,8 +10,11 @@
 static void replace(json_t **ret, const json_t *doc, const char *key)
 {
     json_t *value = json_object_get(doc, key);
-    if (json_is_object(value))
-        (void)json_object_update(*ret, value);
+    if (!json_is_object(value))
+        return;
+    json_t *copy = json_deep_copy(value);
+    (void)json_object_update(*ret, copy);
+    json_decref(copy);
 }
 
 static int load_subscriptions(struct az_model *m, const json_t *list, char *error, size_t error_bytes)
@@ -113,7 +116,6 @@ static int load_runtime(struct az_model *m, const json_t *doc)
 {
     size_t i;
     const json_t *e;
-    uint64_t base = m->events.next_seq;
     json_array_foreach(json_object_get(doc, "events"), i, e) {
         uint64_t id =
             az_schedule(m, az_int(e, "at", 0), az_str(e, "kind"), json_deep_copy(json_object_get(e, "arg")));
@@ -121,7 +123,17 @@ static int load_runtime(struct az_model *m, const json_t *doc)
         if (op != NULL && strcmp(az_str(e, "kind"), "op.end") == 0)
             json_object_set_new(op, "event", json_integer((json_int_t)id));
     }
-    (void)base;
+    const char *key;
+    json_t *op;
+    json_object_foreach(json_object_get(doc, "operations"), key, op) {
+        int64_t left_s = az_int(op, "endsAfterSeconds", 0);
+        op = az_op_get(m, key);
+        if (left_s <= 0 || op == NULL)
+            continue;
+        json_object_del(op, "endsAfterSeconds");
+        json_object_set_new(op, "start", json_integer((json_int_t)m->now_ms));
+        az_op_reschedule(m, op, m->now_ms + az_scaled(m, left_s * 1000));
+    }
     const char *random = az_str(doc, "random");
     if (random[0] != '\0')
         m->rng = strtoull(random, NULL, 16);

@@ -285,8 +285,11 @@ static const struct member dns_server_members[] = {{"vnet", "s", NULL},       {"
                                                    {"answers", "b", NULL},    {"cached", "o", NULL},
                                                    {"onPremises", "b", NULL}, {NULL, NULL, NULL}};
 
-static const struct member appliance_members[] = {
-    {"allows", "S", NULL}, {"publicIp", "s", NULL}, {"inspectsTls", "b", NULL}, {NULL, NULL, NULL}};
+static const struct member appliance_members[] = {{"allows", "S", NULL},
+                                                  {"publicIp", "s", NULL},
+                                                  {"inspectsTls", "b", NULL},
+                                                  {"byName", "S", NULL},
+                                                  {NULL, NULL, NULL}};
 
 static const struct member workspace_data_members[] = {
     {"users", "S", NULL},          {"clusters", "a", NULL},

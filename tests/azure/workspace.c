@@ -351,8 +351,11 @@ int az_workspace_complete(struct az_model *m, struct az_resource *ws, char *erro
     if (az_str(ws->body, "properties.managedResourceGroupId")[0] == '\0')
         az_set(ws->body, "properties.managedResourceGroupId",
                az_strf("%s/resourceGroups/databricks-rg-%s", ws->parent->parent->id, ws->name));
-    if (strcmp(az_prov_state(ws), "Succeeded") != 0 && az_op_holding(m, ws) != NULL)
+    if (strcmp(az_prov_state(ws), "Succeeded") != 0 && az_op_holding(m, ws) != NULL) {
+        if (az_str(ws->body, "properties.workspaceUrl")[0] != '\0')
+            give_url(m, ws);
         return 0;
+    }
     if (!json_is_object(az_at(ws->body, "properties.parameters")))
         az_set(ws->body, "properties.parameters", json_object());
     az_workspace_complete_parameters(m, az_at(ws->body, "properties.parameters"), NULL, true);

@@ -12,6 +12,7 @@ static const struct {
 } cases[] = {
     {"healthy", PROVEN, 0},
     {"healthy_hub", PROVEN, 0},
+    {"browser_authentication_gone", PROVEN, 0}, /* clusters need none */
     {"nsg_denies_workers", PROVEN, 0}, /* a single node has nobody to talk to */
     {"stockout", PROVEN, 0},           /* another node type */
     {"not_injected", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
@@ -30,6 +31,7 @@ static const struct {
     {"endpoint_subnet_relay_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"endpoint_subnet_services_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"firewall_denies_storage", FAILED, CW_CAUSE_ROUTE_FIREWALL},
+    {"firewall_names_differ", FAILED, CW_CAUSE_ROUTE_FIREWALL},
     {"firewall_on_one_subnet", FAILED, CW_CAUSE_NO_EGRESS},
     {"dead_appliance", FAILED, CW_CAUSE_ROUTE_FIREWALL},
     {"incident", FAILED, CW_CAUSE_DATABRICKS},
@@ -41,6 +43,7 @@ static const struct {
     {"ip_access_list_refuses_worker", FAILED, CW_CAUSE_IP_ACCESS_LIST},
     {"nsg_denies_endpoint", FAILED, CW_CAUSE_NSG_BLOCKS},
     {"nsg_denies_storage", FAILED, CW_CAUSE_NSG_BLOCKS},
+    {"nsg_denies_metastore", FAILED, CW_CAUSE_NSG_BLOCKS},
     {"public_access_disabled", FAILED, CW_CAUSE_WORKER_OUTSIDE},
     {"record_missing", FAILED, CW_CAUSE_RECORD_MISSING},
     {"record_of_other_endpoint", FAILED, CW_CAUSE_RECORD_OVERWRITTEN},

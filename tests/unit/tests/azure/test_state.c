@@ -103,6 +103,55 @@ static void test_save_and_restore_in_mid_operation(void **unused)
     sim_close(&t);
 }
 
+/* The model that was made of a document goes on without it: the document makes the same model again. */
+static void test_a_document_is_not_touched(void **unused)
+{
+    (void)unused;
+    struct sim s, t;
+    char error[1024];
+    sim_open(&s);
+    sim_make_network(&s);
+    sim_call(&s, "PUT", WS V_DBX, SIM_WS_BODY("AllRules"));
+    json_t *doc = az_model_save(s.m), *copy = json_deep_copy(doc);
+    sim_open(&t);
+    t.now_ms = s.now_ms;
+    az_model_advance(t.m, t.now_ms);
+    if (az_model_load(t.m, doc, error, sizeof error) < 0)
+        fail_msg("%s", error);
+    sim_wait(&t, 400000);
+    sim_call(&t, "GET", WS V_DBX, NULL);
+    assert_string_equal(sim_str(&t, "properties.provisioningState"), "Succeeded");
+    assert_true(json_equal(doc, copy));
+    json_decref(doc);
+    json_decref(copy);
+    sim_close(&s);
+    sim_close(&t);
+}
+
+/* An operation of a document may say when it ends, counted from the load. */
+static void test_an_operation_that_runs_at_the_start(void **unused)
+{
+    (void)unused;
+    struct sim s;
+    char error[1024];
+    sim_open(&s);
+    json_t *doc = json_load_file("tests/azure/states/update_of_another.json", 0, NULL);
+    assert_non_null(doc);
+    az_model_advance(s.m, s.now_ms);
+    if (az_model_load(s.m, doc, error, sizeof error) < 0)
+        fail_msg("%s", error);
+    json_decref(doc);
+#define BROKEN SUB "/resourceGroups/rg-broken/providers/Microsoft.Databricks/workspaces/broken-ws"
+    assert_non_null(az_workspace_of_host(s.m, "adb-4000000000000001.1.databricks.azure.localhost"));
+    assert_int_equal(sim_call(&s, "PATCH", BROKEN V_DBX, "{\"tags\":{\"a\":\"b\"}}"), 409);
+    assert_string_equal(sim_str(&s, "error.code"), "ConcurrentUpdateError");
+    sim_wait(&s, 599000);
+    assert_int_equal(sim_call(&s, "PATCH", BROKEN V_DBX, "{\"tags\":{\"a\":\"b\"}}"), 409);
+    sim_wait(&s, 2000);
+    assert_int_equal(sim_call(&s, "PATCH", BROKEN V_DBX, "{\"tags\":{\"a\":\"b\"}}"), 202);
+    sim_close(&s);
+}
+
 static void test_same_seed_same_answers(void **unused)
 {
     (void)unused;
@@ -258,6 +307,8 @@ int main(void)
         cmocka_unit_test(test_short_form),
         cmocka_unit_test(test_loaded_is_at_rest),
         cmocka_unit_test(test_save_and_restore_in_mid_operation),
+        cmocka_unit_test(test_a_document_is_not_touched),
+        cmocka_unit_test(test_an_operation_that_runs_at_the_start),
         cmocka_unit_test(test_same_seed_same_answers),
         cmocka_unit_test(test_bad_documents),
         cmocka_unit_test(test_saved_faults_go_on_counting),
