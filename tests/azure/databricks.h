@@ -88,6 +88,8 @@ void dbx_cluster_launch(struct az_model *m, struct az_resource *workspace, json_
 /* Begin to terminate; nothing when it is terminating already. */
 void dbx_cluster_terminate(struct az_model *m, struct az_resource *workspace, json_t *cluster,
                            const char *code, const char *type, const char *user, const char *message);
+/* A job cluster as `spec` wants it, starting. Its id (borrowed); NULL after replying that the spec is wrong. */
+const char *dbx_cluster_for_run(struct dbx_call *c, const json_t *spec, const char *name);
 /* Give back what its nodes hold, at once. */
 void dbx_cluster_release(struct az_model *m, struct az_resource *workspace, json_t *cluster);
 /* Make a loaded cluster consistent with its state (addresses, timers). */

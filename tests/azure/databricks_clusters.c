@@ -119,12 +119,12 @@ static const char *new_id(struct dbx_call *c, char buf[64])
     return buf;
 }
 
-static json_t *new_cluster(struct dbx_call *c)
+static json_t *new_cluster(struct dbx_call *c, const json_t *spec)
 {
     char id[64];
     const char *name, *who = c->call->who.app_id;
     json_t *value, *cluster = json_object();
-    json_object_foreach(c->call->body, name, value)
+    json_object_foreach((json_t *)spec, name, value)
         if (name[0] != '_' && strcmp(name, "idempotency_token") != 0)
             json_object_set_new(cluster, name, json_deep_copy(value));
     az_set_str(cluster, "cluster_id", new_id(c, id));
@@ -141,8 +141,24 @@ static json_t *new_cluster(struct dbx_call *c)
     json_object_set_new(cluster, "default_tags",
                         json_pack("{s:s,s:s,s:s,s:s}", "Vendor", "Databricks", "Creator", who, "ClusterName",
                                   az_str(cluster, "cluster_name"), "ClusterId", id));
-    az_set_str(cluster, "_token", az_str(c->call->body, "idempotency_token"));
+    az_set_str(cluster, "_token", az_str(spec, "idempotency_token"));
     return cluster;
+}
+
+const char *dbx_cluster_for_run(struct dbx_call *c, const json_t *spec, const char *name)
+{
+    char buf[256];
+    const char *wrong = wrong_field(spec, buf);
+    if (wrong != NULL) {
+        dbx_error(c, 400, "INVALID_PARAMETER_VALUE", "new_cluster: %s", wrong);
+        return NULL;
+    }
+    json_t *cluster = new_cluster(c, spec);
+    az_set_str(cluster, "cluster_source", "JOB");
+    az_set_str(cluster, "cluster_name", name);
+    json_array_append_new(dbx_list(c->data, "clusters"), cluster);
+    dbx_cluster_launch(c->m, c->workspace, cluster, "CREATING", c->call->who.app_id);
+    return id_of(cluster);
 }
 
 static void create(struct dbx_call *c)
@@ -153,7 +169,7 @@ static void create(struct dbx_call *c)
     json_t *cluster = token[0] != '\0' ? dbx_find(c->data, "clusters", "_token", token) : NULL;
     bool is_new = cluster == NULL || is_state(cluster, "TERMINATED");
     if (is_new) {
-        cluster = new_cluster(c);
+        cluster = new_cluster(c, c->call->body);
         json_array_append_new(dbx_list(c->data, "clusters"), cluster);
         dbx_cluster_launch(c->m, c->workspace, cluster, "CREATING", c->call->who.app_id);
     }
@@ -184,6 +200,66 @@ static void edit(struct dbx_call *c)
     reply_done(c);
     dbx_ledger(c, "clusters/edit", id_of(cluster), true, before, c->call->body);
     json_decref(before);
+}
+
+static void change_owner(struct dbx_call *c)
+{
+    json_t *cluster = cluster_of(c);
+    const char *owner = cluster != NULL ? dbx_body_str(c, "owner_username") : NULL;
+    if (owner == NULL)
+        return;
+    if (!is_state(cluster, "TERMINATED")) {
+        dbx_error(c, 400, "INVALID_STATE", "Cluster %s is in unexpected state %s.", id_of(cluster),
+                  az_str(cluster, "state"));
+        return;
+    }
+    bool is_changed = !az_ieq(az_str(cluster, "creator_user_name"), owner);
+    az_set_str(cluster, "creator_user_name", owner);
+    reply_done(c);
+    dbx_ledger(c, "clusters/change-owner", id_of(cluster), is_changed, NULL, c->call->body);
+}
+
+/* Takes over what the mask names, one member after the other. */
+static void apply_mask(json_t *cluster, const json_t *fields, const char *mask)
+{
+    char name[80];
+    for (; *mask != '\0'; mask += strspn(mask, ", ")) {
+        size_t n = strcspn(mask, ", ");
+        snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), mask);
+        mask += n;
+        const json_t *value = json_object_get(fields, name);
+        if (name[0] != '_' && strcmp(name, "cluster_id") != 0 && value != NULL)
+            json_object_set_new(cluster, name, json_deep_copy(value));
+    }
+}
+
+static void update(struct dbx_call *c)
+{
+    json_t *cluster = cluster_of(c);
+    const char *mask = cluster != NULL ? dbx_body_str(c, "update_mask") : NULL;
+    if (mask == NULL)
+        return;
+    if (!is_state(cluster, "RUNNING") && !is_state(cluster, "TERMINATED")) {
+        dbx_error(c, 400, "INVALID_STATE", "Cluster %s is in unexpected state %s.", id_of(cluster),
+                  az_str(cluster, "state"));
+        return;
+    }
+    char buf[256];
+    json_t *before = dbx_visible(cluster), *after = dbx_visible(cluster);
+    apply_mask(after, json_object_get(c->call->body, "cluster"), mask);
+    const char *wrong = wrong_field(after, buf);
+    if (wrong != NULL) {
+        dbx_error(c, 400, "INVALID_PARAMETER_VALUE", "%s", wrong);
+    } else {
+        (void)json_object_update(cluster, after);
+        dbx_cluster_event(c->m, cluster, "EDITED", json_pack("{s:s}", "user", c->call->who.app_id));
+        if (is_state(cluster, "RUNNING"))
+            dbx_cluster_launch(c->m, c->workspace, cluster, "RESTARTING", c->call->who.app_id);
+        reply_done(c);
+        dbx_ledger(c, "clusters/update", id_of(cluster), true, before, c->call->body);
+    }
+    json_decref(before);
+    json_decref(after);
 }
 
 /* ---- states ------------------------------------------------------------------------------------------------------------------ */
@@ -417,6 +493,8 @@ static void list_zones(struct dbx_call *c)
 const struct dbx_route dbx_cluster_routes[] = {
     {"POST", "clusters/create", create, true},
     {"POST", "clusters/edit", edit, true},
+    {"POST", "clusters/update", update, true},
+    {"POST", "clusters/change-owner", change_owner, true},
     {"POST", "clusters/start", start, true},
     {"POST", "clusters/restart", restart, true},
     {"POST", "clusters/resize", resize, true},

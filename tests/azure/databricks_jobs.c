@@ -129,7 +129,119 @@ void dbx_run_canceled(struct az_model *m, struct az_resource *ws, json_t *run)
 
 void dbx_run_finished(struct az_model *m, struct az_resource *ws, json_t *run)
 {
-    end_run(m, ws, run, "SUCCESS");
+    const json_t *cluster =
+        dbx_find(dbx_data(m, ws), "clusters", "cluster_id", az_str(run, "cluster_instance.cluster_id"));
+    const char *state = az_str(cluster, "state");
+    bool is_lost = az_bool(run, "_wasSubmitted", false) && !dbx_cluster_is_usable(cluster);
+    if (is_lost && strcmp(state, "PENDING") == 0) {
+        dbx_compute_schedule(m, ws, run, "runs", "_id", "finished", az_duration(m, "run.work", 60, 180));
+        return;
+    }
+    end_run(m, ws, run, is_lost ? "FAILED" : "SUCCESS");
+    if (is_lost)
+        az_set_str(run, "state.life_cycle_state", "INTERNAL_ERROR");
+}
+
+/* ---- runs that somebody starts ---- */
+
+static int64_t next_number(json_t *data, const char *list, const char *key)
+{
+    size_t i;
+    const json_t *item;
+    int64_t most = 1000;
+    json_array_foreach(json_object_get(data, list), i, item)
+        most = az_int(item, key, 0) > most ? az_int(item, key, 0) : most;
+    return most + 1;
+}
+
+/* The first task that says where it runs, or the settings themselves (API 2.0). */
+static const json_t *compute_of(const json_t *settings)
+{
+    size_t i;
+    const json_t *task;
+    json_array_foreach(json_object_get(settings, "tasks"), i, task)
+        if (json_object_get(task, "new_cluster") != NULL ||
+            json_object_get(task, "existing_cluster_id") != NULL)
+            return task;
+    return settings;
+}
+
+/* Starts the cluster, or uses the one that is there. NULL after replying. */
+static const char *cluster_of_run(struct dbx_call *c, const json_t *settings, int64_t run_id)
+{
+    char name[64];
+    const json_t *compute = compute_of(settings), *spec = json_object_get(compute, "new_cluster");
+    const char *existing = az_str(compute, "existing_cluster_id");
+    snprintf(name, sizeof name, "job-run-%lld", (long long)run_id);
+    if (spec != NULL)
+        return dbx_cluster_for_run(c, spec, name);
+    json_t *cluster = dbx_find(c->data, "clusters", "cluster_id", existing);
+    if (existing[0] != '\0' && cluster == NULL) {
+        dbx_error(c, 400, "INVALID_PARAMETER_VALUE", "Cluster %s does not exist", existing);
+        return NULL;
+    }
+    if (cluster != NULL && strcmp(az_str(cluster, "state"), "TERMINATED") == 0)
+        dbx_cluster_launch(c->m, c->workspace, cluster, "STARTING", c->call->who.app_id);
+    return existing;
+}
+
+/* A run of these settings; the same idempotency_token gives the same run. */
+static void start_run(struct dbx_call *c, const json_t *settings, int64_t job_id, const char *operation)
+{
+    char id[32];
+    const char *token = az_str(c->call->body, "idempotency_token");
+    const json_t *known = token[0] != '\0' ? dbx_find(c->data, "runs", "_token", token) : NULL;
+    int64_t run_id = known != NULL ? az_int(known, "run_id", 0) : next_number(c->data, "runs", "run_id");
+    const char *cluster = known != NULL ? "" : cluster_of_run(c, settings, run_id);
+    if (cluster == NULL)
+        return;
+    snprintf(id, sizeof id, "%lld", (long long)run_id);
+    if (known == NULL) {
+        const json_t *tasks = json_object_get(settings, "tasks");
+        const char *name = az_str_or_null(settings, "run_name");
+        json_t *run =
+            json_pack("{s:I,s:s,s:{s:s},s:{s:s},s:I,s:s,s:s,s:b}", "run_id", (json_int_t)run_id, "run_name",
+                      name != NULL ? name : "Untitled", "state", "life_cycle_state", "RUNNING", "status",
+                      "state", "RUNNING", "start_time", (json_int_t)az_now(c->m), "_id", id, "_token", token,
+                      "_wasSubmitted", (int)(cluster[0] != '\0'));
+        if (job_id >= 0)
+            json_object_set_new(run, "job_id", json_integer((json_int_t)job_id));
+        if (cluster[0] != '\0')
+            json_object_set_new(run, "cluster_instance", json_pack("{s:s}", "cluster_id", cluster));
+        if (tasks != NULL)
+            json_object_set_new(run, "tasks", json_deep_copy(tasks));
+        json_array_append_new(dbx_list(c->data, "runs"), run);
+        dbx_compute_schedule(c->m, c->workspace, run, "runs", "_id", "finished",
+                             az_duration(c->m, "run.work", 300, 900));
+    }
+    az_reply_json(c->res, 200, json_pack("{s:I}", "run_id", (json_int_t)run_id));
+    dbx_ledger(c, operation, id, known == NULL, NULL, c->call->body);
+}
+
+static void submit_run(struct dbx_call *c)
+{
+    start_run(c, c->call->body, -1, "jobs/runs/submit");
+}
+
+static void run_now(struct dbx_call *c)
+{
+    const json_t *job = job_of(c);
+    if (job != NULL)
+        start_run(c, json_object_get(job, "settings"), az_int(job, "job_id", 0), "jobs/run-now");
+}
+
+static void create_job(struct dbx_call *c)
+{
+    char id[32];
+    int64_t job_id = next_number(c->data, "jobs", "job_id");
+    json_array_append_new(dbx_list(c->data, "jobs"),
+                          json_pack("{s:I,s:I,s:s,s:o}", "job_id", (json_int_t)job_id, "created_time",
+                                    (json_int_t)az_now(c->m), "creator_user_name", c->call->who.app_id,
+                                    "settings",
+                                    c->call->body != NULL ? json_deep_copy(c->call->body) : json_object()));
+    az_reply_json(c->res, 200, json_pack("{s:I}", "job_id", (json_int_t)job_id));
+    snprintf(id, sizeof id, "%lld", (long long)job_id);
+    dbx_ledger(c, "jobs/create", id, true, NULL, c->call->body);
 }
 
 void dbx_run_adopt(struct az_model *m, struct az_resource *ws, json_t *run)
@@ -247,6 +359,9 @@ const struct dbx_route dbx_job_routes[] = {
     {"GET", "jobs/runs/get", get_run, false},
     {"POST", "jobs/runs/cancel", cancel_run, false},
     {"POST", "jobs/runs/cancel-all", cancel_all_runs, false},
+    {"POST", "jobs/runs/submit", submit_run, true},
+    {"POST", "jobs/run-now", run_now, true},
+    {"POST", "jobs/create", create_job, false},
     {"GET", "jobs/list", list_jobs, false},
     {"GET", "jobs/get", get_job, false},
     {"POST", "jobs/update", update_job, false},

@@ -14,14 +14,14 @@
 #define FAULT_BYTES_MAX (1 << 30)
 #define ROLES \
     "Owner|Contributor|Reader|Network Contributor|Private DNS Zone Contributor|Databricks Contributor"
-#define DURATIONS                                                                                                      \
-    "nsg.put|nsg.delete|nsg.rule.put|nsg.rule.delete|vnet.put|vnet.delete|subnet.put|subnet.delete|peering.put|"       \
-    "peering.delete|nat.put|nat.delete|publicip.put|publicip.delete|routetable.put|routetable.delete|route.put|"       \
-    "route.delete|endpoint.put|endpoint.delete|zonegroup.put|zonegroup.delete|zone.put|zone.delete|link.put|"          \
-    "link.delete|workspace.create|workspace.delete|workspace.network|workspace.network.refused|workspace.update|"      \
-    "workspace.patch|workspace.settle|workspace.environment|workspace.environmentFlap|workspace.updateFlap|"           \
-    "connection.put|connection.delete|group.delete|provider.register|unchanged|refused|cluster.machines|cluster.boot|" \
-    "cluster.spark|cluster.terminate|warehouse.start|warehouse.startServerless|warehouse.stop|pool.settle|run.cancel|" \
+#define DURATIONS                                                                                                               \
+    "nsg.put|nsg.delete|nsg.rule.put|nsg.rule.delete|vnet.put|vnet.delete|subnet.put|subnet.delete|peering.put|"                \
+    "peering.delete|nat.put|nat.delete|publicip.put|publicip.delete|routetable.put|routetable.delete|route.put|"                \
+    "route.delete|endpoint.put|endpoint.delete|zonegroup.put|zonegroup.delete|zone.put|zone.delete|link.put|"                   \
+    "link.delete|workspace.create|workspace.delete|workspace.network|workspace.network.refused|workspace.update|"               \
+    "workspace.patch|workspace.settle|workspace.environment|workspace.environmentFlap|workspace.updateFlap|"                    \
+    "connection.put|connection.delete|group.delete|provider.register|unchanged|refused|cluster.machines|cluster.boot|"          \
+    "cluster.spark|cluster.terminate|warehouse.start|warehouse.startServerless|warehouse.stop|pool.settle|run.cancel|run.work|" \
     "pipeline.start|pipeline.stop|context.create|command.queue|command.run"
 
 /* What a member may be: s string, w whole number, n number, b boolean, o object, a array, S array of strings, N null,

@@ -31,7 +31,6 @@ static const struct {
     {"endpoint_subnet_relay_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"endpoint_subnet_services_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"firewall_denies_storage", FAILED, CW_CAUSE_ROUTE_FIREWALL},
-    {"firewall_names_differ", FAILED, CW_CAUSE_ROUTE_FIREWALL},
     {"firewall_on_one_subnet", FAILED, CW_CAUSE_NO_EGRESS},
     {"dead_appliance", FAILED, CW_CAUSE_ROUTE_FIREWALL},
     {"incident", FAILED, CW_CAUSE_DATABRICKS},

@@ -472,6 +472,68 @@ static void idle_pools_block_until_they_are_empty(void **state)
     close_fixture(&f);
 }
 
+static void a_run_that_somebody_submits_holds_compute(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char body[700], id[64];
+    open_fixture(&f, "healthy", "healthy-ws");
+    struct az_resource *ws = az_workspace_of_host(f.m, f.host);
+    snprintf(
+        body, sizeof body,
+        "{\"run_name\":\"r\",\"idempotency_token\":\"t\",\"tasks\":[{\"task_key\":\"a\",\"notebook_task\":{\"notebook_path\":\"/x\"},"
+        "\"new_cluster\":{\"spark_version\":\"15.4.x-scala2.12\",\"node_type_id\":\"Standard_DS3_v2\",\"num_workers\":0}}]}");
+    assert_int_equal(call(&f, "POST", "/api/2.2/jobs/runs/submit", body), 200);
+    int64_t run = az_int(f.body, "run_id", 0);
+    assert_int_equal(call(&f, "POST", "/api/2.2/jobs/runs/submit", body), 200);
+    assert_int_equal(az_int(f.body, "run_id", 0), run);
+    assert_true(az_workspace_has_running_compute(f.m, ws));
+    assert_int_equal(call(&f, "GET", "/api/2.2/jobs/runs/list?active_only=true", NULL), 200);
+    snprintf(id, sizeof id, "%s", text_at(&f, "runs.0.cluster_instance.cluster_id"));
+    assert_int_equal(json_array_size(az_at(f.body, "runs")), 1);
+    snprintf(body, sizeof body, "/api/2.1/clusters/get?cluster_id=%s", id);
+    assert_int_equal(call(&f, "GET", body, NULL), 200);
+    assert_string_equal(text_at(&f, "cluster_source"), "JOB");
+    advance(&f, 2 * 3600);
+    assert_int_equal(call(&f, "GET", "/api/2.2/jobs/runs/list?active_only=true", NULL), 200);
+    assert_null(az_at(f.body, "runs"));
+    assert_false(az_workspace_has_running_compute(f.m, ws));
+    assert_int_equal(
+        call(&f, "POST", "/api/2.2/jobs/create", "{\"name\":\"j\",\"existing_cluster_id\":\"none\"}"), 200);
+    snprintf(body, sizeof body, "{\"job_id\":%lld}", (long long)az_int(f.body, "job_id", 0));
+    assert_int_equal(call(&f, "POST", "/api/2.2/jobs/run-now", body), 400);
+    assert_int_equal(call(&f, "POST", "/api/2.2/jobs/run-now", "{\"job_id\":77}"), 400);
+    close_fixture(&f);
+}
+
+static void a_cluster_is_changed_by_mask(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, "existing", "existing-ws");
+#define OLD "\"cluster_id\":\"1101-080000-old00001\""
+    assert_int_equal(call(&f, "POST", "/api/2.1/clusters/update", "{" OLD "}"), 400);
+    assert_int_equal(
+        call(&f, "POST", "/api/2.1/clusters/update",
+             "{" OLD ",\"update_mask\":\"cluster_name,num_workers\",\"cluster\":{\"cluster_name\":\"new\","
+             "\"num_workers\":3,\"autotermination_minutes\":77}}"),
+        200);
+    assert_int_equal(call(&f, "GET", "/api/2.1/clusters/get?cluster_id=1101-080000-old00001", NULL), 200);
+    assert_string_equal(text_at(&f, "cluster_name"), "new");
+    assert_int_equal(az_int(f.body, "num_workers", 0), 3);
+    assert_int_not_equal(az_int(f.body, "autotermination_minutes", 0), 77);
+    assert_int_equal(call(&f, "POST", "/api/2.1/clusters/update",
+                          "{" OLD
+                          ",\"update_mask\":\"node_type_id\",\"cluster\":{\"node_type_id\":\"none\"}}"),
+                     400);
+    assert_int_equal(
+        call(&f, "POST", "/api/2.1/clusters/change-owner", "{" OLD ",\"owner_username\":\"x@y\"}"), 200);
+    assert_int_equal(call(&f, "POST", "/api/2.1/clusters/change-owner",
+                          "{\"cluster_id\":\"" ETL "\",\"owner_username\":\"x@y\"}"),
+                     400);
+    close_fixture(&f);
+}
+
 static void runs_and_pipelines_stop(void **state)
 {
     (void)state;
@@ -553,6 +615,8 @@ int main(void)
         cmocka_unit_test(warehouses_need_the_network_too),
         cmocka_unit_test(somebody_wakes_a_warehouse),
         cmocka_unit_test(idle_pools_block_until_they_are_empty),
+        cmocka_unit_test(a_run_that_somebody_submits_holds_compute),
+        cmocka_unit_test(a_cluster_is_changed_by_mask),
         cmocka_unit_test(runs_and_pipelines_stop),
         cmocka_unit_test(settings_read_and_write),
         cmocka_unit_test(writes_are_in_the_ledger),
