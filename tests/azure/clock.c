@@ -1,10 +1,13 @@
 /* Time, events and chance. */
 #include "tests/azure/arm.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define NORMAL_P95 1.6448536269514722 /* 95 of 100 draws of a standard normal distribution are below it */
 
 int64_t az_now(const struct az_model *m)
 {
@@ -191,6 +194,16 @@ const char *az_guid(struct az_model *m, char buf[AZ_GUID_BYTES])
     return buf;
 }
 
+/* {"median","p95","max"}: log-normal, as waiting times are: most near the median, a few far beyond. */
+static double draw_skewed(struct az_model *m, const json_t *form)
+{
+    double median = az_num(form, "median", 1), p95 = az_num(form, "p95", median),
+           max = az_num(form, "max", 10 * p95);
+    double one = az_uniform(m), two = az_uniform(m);
+    double normal = sqrt(-2.0 * log(1.0 - one)) * cos(2.0 * M_PI * two);
+    return fmin(max, median * exp(normal * log(p95 / median) / NORMAL_P95));
+}
+
 int64_t az_duration(struct az_model *m, const char *name, double min_s, double max_s)
 {
     const json_t *range = json_object_get(m->durations, name);
@@ -199,6 +212,8 @@ int64_t az_duration(struct az_model *m, const char *name, double min_s, double m
         max_s = json_number_value(json_array_get(range, 1));
     } else if (json_is_number(range)) {
         min_s = max_s = json_number_value(range);
+    } else if (json_is_object(range)) {
+        return az_scaled(m, (int64_t)(draw_skewed(m, range) * 1000.0));
     }
     double seconds = min_s + az_uniform(m) * (max_s - min_s);
     return az_scaled(m, (int64_t)(seconds * 1000.0));

@@ -388,20 +388,36 @@ static int check_unique(struct check *c, const json_t *doc, const char *list, co
     return r;
 }
 
-/* Seconds: one number, or [least, most]. */
+/* Seconds: one number, [least, most], or {"median","p95","max"}. */
+static bool is_duration(const json_t *value)
+{
+    double least = json_number_value(json_is_array(value) ? json_array_get(value, 0) : value);
+    double most = json_is_array(value) ? json_number_value(json_array_get(value, 1)) : least;
+    double median = az_num(value, "median", 0), p95 = az_num(value, "p95", 0);
+    bool is_range = json_array_size(value) == 2 && json_is_number(json_array_get(value, 0)) &&
+                    json_is_number(json_array_get(value, 1));
+    if (json_is_object(value))
+        return median > 0 && p95 >= median && az_num(value, "max", p95) >= p95;
+    return (json_is_number(value) || is_range) && least >= 0 && most >= least;
+}
+
 static int check_durations(struct check *c, const json_t *durations)
 {
+    static const struct member members[] = {
+        {"median", "n", NULL}, {"p95", "n", NULL}, {"max", "n", NULL}, {NULL, NULL, NULL}};
     const char *name;
     json_t *value;
+    char where[128];
     json_object_foreach((json_t *)durations, name, value) {
-        double least = json_number_value(json_is_array(value) ? json_array_get(value, 0) : value);
-        double most = json_is_array(value) ? json_number_value(json_array_get(value, 1)) : least;
-        bool is_range = json_array_size(value) == 2 && json_is_number(json_array_get(value, 0)) &&
-                        json_is_number(json_array_get(value, 1));
+        snprintf(where, sizeof where, "durations/%.60s", name);
         if (!is_choice(DURATIONS, name))
-            return complain(c, "durations/%.60s: no such duration; tests/azure/README.md lists them", name);
-        if ((!json_is_number(value) && !is_range) || least < 0 || most < least)
-            return complain(c, "durations/%.60s: must be seconds, as a number or as [least, most]", name);
+            return complain(c, "%s: no such duration; tests/azure/README.md lists them", where);
+        if (json_is_object(value) && check_members(c, where, value, members) < 0)
+            return -1;
+        if (!is_duration(value))
+            return complain(
+                c, "%s: must be seconds, as a number, as [least, most] or as {\"median\",\"p95\",\"max\"}",
+                where);
     }
     return 0;
 }

@@ -13,8 +13,8 @@ static const struct {
     {"healthy", PROVEN, 0},
     {"healthy_hub", PROVEN, 0},
     {"browser_authentication_gone", PROVEN, 0}, /* clusters need none */
-    {"nsg_denies_workers", PROVEN, 0}, /* a single node has nobody to talk to */
-    {"stockout", PROVEN, 0},           /* another node type */
+    {"nsg_denies_workers", PROVEN, 0},          /* a single node has nobody to talk to */
+    {"stockout", PROVEN, 0},                    /* another node type */
     {"not_injected", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
     {"not_premium", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
     {"public_ips", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},

@@ -152,6 +152,25 @@ static void test_an_operation_that_runs_at_the_start(void **unused)
     sim_close(&s);
 }
 
+/* Half of the draws are below the median, one in twenty is above p95, none above max. */
+static void test_durations_with_a_tail(void **unused)
+{
+    (void)unused;
+    struct sim s;
+    int below = 0, above = 0;
+    sim_open(&s);
+    sim_load(&s, "{\"durations\":{\"vnet.put\":{\"median\":10,\"p95\":40,\"max\":90}}}");
+    for (int i = 0; i < 4000; i++) {
+        int64_t ms = az_duration(s.m, "vnet.put", 1, 2);
+        below += ms < 10000;
+        above += ms > 40000;
+        assert_in_range(ms, 1, 90000);
+    }
+    assert_in_range(below, 1900, 2100);
+    assert_in_range(above, 150, 250);
+    sim_close(&s);
+}
+
 static void test_same_seed_same_answers(void **unused)
 {
     (void)unused;
@@ -217,7 +236,7 @@ static void test_bad_documents(void **unused)
          "no role \"King\"; there are Owner|"},
         {"{\"subscriptions\":[{\"id\":\"x\"}]}", "is no GUID"},
         {"{\"durations\":{\"vnet.pu\":3}}", "durations/vnet.pu: no such duration"},
-        {"{\"durations\":{\"vnet.put\":[3,1]}}", "as a number or as [least, most]"},
+        {"{\"durations\":{\"vnet.put\":[3,1]}}", "as a number, as [least, most] or as {"},
         {"{\"behaviour\":{\"conflictAsFailur\":1}}", "behaviour/conflictAsFailur: no such member"},
         {"{\"behaviour\":{\"lroStyles\":{\"microsoft.network/x\":\"aao\"}}}", "no such type"},
         {"{\"throttle\":{\"model\":\"daily\"}}", "\"daily\" is none of hourly|bucket|off"},
@@ -309,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_save_and_restore_in_mid_operation),
         cmocka_unit_test(test_a_document_is_not_touched),
         cmocka_unit_test(test_an_operation_that_runs_at_the_start),
+        cmocka_unit_test(test_durations_with_a_tail),
         cmocka_unit_test(test_same_seed_same_answers),
         cmocka_unit_test(test_bad_documents),
         cmocka_unit_test(test_saved_faults_go_on_counting),
