@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/azure/graph.h"
+#include "tests/azure/state.h"
 
 static void reply(struct sim_exchange *x, int status, json_t *take_body)
 {
@@ -126,6 +127,11 @@ static void post_state(struct sim *sim, struct sim_exchange *x)
     json_t *state = read_body(x);
     if (state == NULL)
         return;
+    if (az_state_check(state, error, sizeof error) < 0) {
+        reply_error(x, 400, error);
+        json_decref(state);
+        return;
+    }
     json_t *before = az_model_save(sim->model);
     if (az_model_load(sim->model, state, error, sizeof error) == 0) {
         reply(x, 200, json_pack("{s:s}", "status", "loaded"));
