@@ -13,6 +13,7 @@ static const struct {
     {"healthy", PROVEN, 0},
     {"healthy_hub", PROVEN, 0},
     {"browser_authentication_gone", PROVEN, 0}, /* clusters need none */
+    {"update_of_another", PROVEN, 0},           /* it ends while the worker waits */
     {"nsg_denies_workers", PROVEN, 0},          /* a single node has nobody to talk to */
     {"stockout", PROVEN, 0},                    /* another node type */
     {"not_injected", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
