@@ -58,6 +58,33 @@ static const char *open_of(const struct execution *x, const char *name, char out
     return out;
 }
 
+/* A worker of another version has put away what this step is about to leave again: that is to be done once more. Its record counts on. */
+static int reopen(struct cw_job_step *s, struct cw_arena *mem, struct cw_change *change)
+{
+    static const char gone[] = {'d', 'a', 't'};
+    const char *field = cw_arena_printf(mem, "p:%s", s->def->name),
+               *text = cw_step_record_print(&s->record, mem);
+    CW_PRE(change->set_count < CW_CHANGE_MAX && change->del_count + CW_ARRAY_LEN(gone) <= CW_CHANGE_MAX);
+    change->set[change->set_count++] = (struct cw_pair){field, text};
+    for (size_t i = 0; i < CW_ARRAY_LEN(gone); i++)
+        change->del[change->del_count++] = cw_arena_printf(mem, "%c:%s", gone[i], s->def->name);
+    s->is_done = s->is_announced = s->is_unsaved = false;
+    s->has_kept = true;
+    s->begun_wall_ms = 0;
+    return text == NULL || cw_arena_failed(mem) ? -CW_ENOMEM : 0;
+}
+
+static int reopen_later(struct execution *x, struct cw_arena *mem, struct cw_change *change)
+{
+    struct cw_job *job = x->job;
+    int r = 0;
+    for (size_t i = job->step_number; r == 0 && i < job->plan->step_count; i++) {
+        if (job->steps[i].def->puts_away && job->steps[i].is_done)
+            r = reopen(&job->steps[i], mem, change);
+    }
+    return r;
+}
+
 static int write_begin(struct execution *x, struct cw_err *err)
 {
     char begun[24], charged[24], since[24], open[OPEN_BYTES], f[FIELD_BYTES], t[FIELD_BYTES];
@@ -66,13 +93,15 @@ static int write_begin(struct execution *x, struct cw_err *err)
     (void)snprintf(since, sizeof since, "%lld", (long long)x->step->begun_wall_ms);
     (void)snprintf(f, sizeof f, "f:%s", x->name);
     (void)snprintf(t, sizeof t, "t:%s", x->name);
-    const struct cw_change change = {
+    struct cw_change change = {
         .set = {{field_of(x, "b", x->name), begun},
                 {"open", open_of(x, x->name, open)},
                 {f, charged},
                 {t, since}},
         .set_count = x->is_undo ? 2 : 4,
     };
+    if (!x->is_undo && reopen_later(x, x->job->run_mem, &change) < 0)
+        return cw_err_set(err, CW_ENOMEM, "no memory for a step's record");
     return write_change(x, &change, err);
 }
 

@@ -141,6 +141,7 @@ int cw_job_reset_run(struct cw_job *job)
     job->has_verdict = false;
     job->svc = NULL;
     job->steps = NULL;
+    job->step_count = 0;
     job->step = NULL;
     job->said = (struct cw_said){0};
     if (job->run_mem == NULL)

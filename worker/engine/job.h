@@ -66,6 +66,7 @@ struct cw_job_step {
     bool is_undone;
     bool is_announced;
     bool has_kept;   /* record.out holds what it wrote down before its end */
+    bool is_foreign; /* of another version's plan: neither run nor undone here */
     bool is_unsaved; /* done or undone, but the journal does not say so yet */
     struct cw_step_record record;
 };
@@ -177,7 +178,8 @@ struct cw_job {
     struct cw_facts facts;
     const struct cw_plan *plan;
     const struct cw_clients *svc;
-    struct cw_job_step *steps;
+    struct cw_job_step *steps; /* those of the plan; behind them those that only another version's plan has */
+    size_t step_count;         /* with those */
     struct cw_job_operation *operations;
     struct cw_failure_record failure;
     bool has_failure;

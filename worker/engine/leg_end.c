@@ -46,6 +46,18 @@ static void add_left_over(struct cw_job *job, const struct cw_job_step *s, size_
     }
 }
 
+/* What only another version of the worker could finish or put back. */
+static void add_foreign_left_over(struct cw_job *job)
+{
+    bool has_failed = job->has_failure || cw_facts_proof(&job->facts)->code != NULL;
+    for (size_t i = job->plan == NULL ? 0 : job->plan->step_count; job->steps != NULL && i < job->step_count;
+         i++) {
+        const struct cw_job_step *s = &job->steps[i];
+        if (s->begun > 0 && !s->is_undone && (has_failed || !s->is_done))
+            add_left_over(job, s, s->record.changed_count);
+    }
+}
+
 /* The verdict must say what could not be put back, and why. */
 static void note_undo_failure(struct cw_job *job, const struct cw_job_step *s, size_t changes,
                               const struct cw_err *why)
@@ -143,6 +155,8 @@ static int store_verdict(struct cw_job *job, struct cw_err *err)
     if (job->has_verdict)
         return 0;
     const struct cw_claim claim = cw_job_claim(job);
+    if (!cw_job_is_plan_only(job))
+        add_foreign_left_over(job);
     int r = cw_job_make_verdict(job, &verdict, err);
     if (r == 0)
         r = cw_journal_verdict(&job->parts->journal, &claim, &verdict, CW_NEVER, job->run_mem, &stored, &how,

@@ -179,8 +179,7 @@ static void add_unsaved_operations(const struct cw_job *job, struct cw_arena *me
 
 static void add_unfinished_steps(const struct cw_job *job, struct cw_arena *mem, struct cw_change *change)
 {
-    for (size_t i = 0; job->steps != NULL && i < job->plan->step_count && change->set_count < CW_CHANGE_MAX;
-         i++) {
+    for (size_t i = 0; job->steps != NULL && i < job->step_count && change->set_count < CW_CHANGE_MAX; i++) {
         const struct cw_job_step *s = &job->steps[i];
         bool has_ended = s->is_done || s->is_undone;
         if (has_ended ? !s->is_unsaved : s->record.changed_count == 0)

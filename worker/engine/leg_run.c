@@ -91,8 +91,10 @@ static int claim(struct cw_job *job, struct cw_err *err)
     r = cw_job_load(job, err);
     if (r == 0)
         forget_memory(job);
-    else
+    else {
         job->steps = NULL;
+        job->step_count = 0;
+    }
     return r;
 }
 
@@ -100,7 +102,7 @@ static int claim(struct cw_job *job, struct cw_err *err)
 
 static bool has_changed(const struct cw_job *job)
 {
-    for (size_t i = 0; i < job->plan->step_count; i++) {
+    for (size_t i = 0; i < job->step_count; i++) {
         if (job->steps[i].record.changed_count > 0)
             return true;
     }

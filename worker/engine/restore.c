@@ -55,12 +55,12 @@ int cw_job_remember(const struct cw_job *job, struct cw_arena *mem, struct cw_me
     *ret_memory = m;
     if (job->steps == NULL)
         return 0;
-    m->cap = job->plan->step_count * 5 + 1;
+    m->cap = job->step_count * 5 + 1;
     for (const struct cw_job_operation *op = job->operations; op != NULL; op = op->next)
         m->cap++;
     m->pairs = cw_arena_alloc_array(mem, m->cap, sizeof *m->pairs);
     bool ok = m->pairs != NULL;
-    for (size_t i = 0; ok && i < job->plan->step_count; i++)
+    for (size_t i = 0; ok && i < job->step_count; i++)
         ok = add_step(m, mem, &job->steps[i]);
     if (job->has_failure)
         ok = ok && add(m, mem, "fail", NULL, cw_failure_record_print(&job->failure, mem));

@@ -4,7 +4,7 @@
 static int64_t count_changes(const struct cw_job *job)
 {
     int64_t n = 0;
-    for (size_t i = 0; job->steps != NULL && i < job->plan->step_count; i++)
+    for (size_t i = 0; job->steps != NULL && i < job->step_count; i++)
         n += (int64_t)job->steps[i].record.changed_count;
     return n;
 }
@@ -27,10 +27,10 @@ static int add_steps(struct cw_job *job, struct cw_result_v1 *result)
 {
     if (job->steps == NULL)
         return 0;
-    result->steps = cw_arena_alloc_array(job->run_mem, job->plan->step_count, sizeof *result->steps);
+    result->steps = cw_arena_alloc_array(job->run_mem, job->step_count, sizeof *result->steps);
     if (result->steps == NULL)
         return -CW_ENOMEM;
-    for (size_t i = 0; i < job->plan->step_count; i++) {
+    for (size_t i = 0; i < job->step_count; i++) {
         const struct cw_job_step *s = &job->steps[i];
         if (!is_worth_telling(s))
             continue;

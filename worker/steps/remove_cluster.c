@@ -22,6 +22,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
 const struct cw_step cw_step_remove_cluster = {
     .name = "remove_cluster",
     .kind = CW_STEP_IDEMPOTENT,
+    .puts_away = true,
     .timeout_ms = INT64_C(20) * 60 * 1000,
     .retry = {.attempts = 8, .base_ms = 2000, .cap_ms = 60000},
     .when = when,

@@ -18,6 +18,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
 const struct cw_step cw_step_start_compute = {
     .name = "start_compute",
     .kind = CW_STEP_IDEMPOTENT,
+    .puts_away = true,
     .timeout_ms = INT64_C(45) * 60 * 1000,
     .retry = {.attempts = 10, .base_ms = 2000, .cap_ms = 60000},
     .when = when,

@@ -50,6 +50,9 @@ struct cw_step {
     int64_t timeout_ms;
     struct cw_retry retry;
     bool in_plan; /* runs in plan mode (and then writes nothing) */
+    /* Puts away what earlier steps of the table left: done, it is run again when one of them, which a worker of another version's plan
+     * had not run, is run after it. Idempotent. */
+    bool puts_away;
     bool
         is_announced; /* its finished event is acknowledged by Kafka before the next step begins, and carries c->out */
     /* NULL = always. Pure. */
@@ -105,7 +108,9 @@ struct cw_tags cw_step_tags(struct cw_step_ctx *c);
 /* A copy in c->call.mem, for c->out; NULL gives NULL. */
 char *cw_step_copy(struct cw_step_ctx *c, const char *z);
 
-/* One ordered table of steps per kind of request. */
+/* One ordered table of steps per kind of request. While a fleet is being upgraded, or goes back, workers of two versions share a job by the
+ * names of its steps: a version may add, drop and reorder steps as long as either table, run from any step of the other on, still reaches
+ * its goal. What a step of the other version changed stands in the verdict; this one can neither go on with it nor undo it. */
 struct cw_plan {
     enum cw_request_kind kind;
     int version; /* written to the journal; a job of an older version is resumed by names of steps */
