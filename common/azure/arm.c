@@ -250,8 +250,9 @@ static int send_once(struct sending *s, struct cw_arm_answer *out, struct cw_err
     if (headers[0].value == NULL)
         return cw_err_set(err, CW_ENOMEM, "request");
     count_call(s->call, s->use.op);
-    return cw_http_call(s->arm->http, &http, cw_sooner(s->call->until, cw_in_ms(REQUEST_TIMEOUT_MS)), s->mem,
-                        &out->http, err);
+    int r = cw_http_call(s->arm->http, &http, cw_sooner(s->call->until, cw_in_ms(REQUEST_TIMEOUT_MS)), s->mem,
+                         &out->http, err);
+    return cw_call_answered(r, err);
 }
 
 static int parse_answer(struct sending *s, struct cw_arm_answer *out, struct cw_err *err)
@@ -291,15 +292,14 @@ static int fail_answer(struct sending *s, struct cw_arm_answer *out, struct cw_e
 
 static int one_try(struct sending *s, struct cw_arm_answer *out, struct cw_err *err)
 {
-    int r = cw_quota_take(s->arm->quota, s->call, &s->use, err);
-    if (r < 0)
-        return r;
-    if (s->token == NULL) {
+    int r = 0;
+    if (s->token == NULL)
         r = cw_credential_token(s->arm->credential, s->arm->tenant, s->arm->cloud->arm_audience,
                                 s->call->until, s->mem, &s->token, err);
-        if (r < 0)
-            return r;
-    }
+    if (r == 0) /* last of what waits: a bucket that is blocked meanwhile counts */
+        r = cw_quota_take(s->arm->quota, s->call, &s->use, err);
+    if (r < 0)
+        return r;
     if (!is_read(s->req->method)) {
         r = cw_call_before_write(s->call, err);
         if (r < 0)
@@ -328,11 +328,6 @@ static int wait_throttled(struct sending *s, const struct cw_arm_answer *out, co
 {
     int64_t ms =
         why->retry_after_ms > 0 ? why->retry_after_ms : cw_arm_scaled_ms(s->arm, THROTTLE_DEFAULT_MS);
-    if (ms > cw_left_ms(s->call->until)) {
-        *err = *why;
-        err->retry_after_ms = ms;
-        return -err->code;
-    }
     static const char *const remaining[CW_QUOTA__COUNT] = {"x-ms-ratelimit-remaining-subscription-reads",
                                                            "x-ms-ratelimit-remaining-subscription-writes",
                                                            "x-ms-ratelimit-remaining-subscription-deletes"};
@@ -340,6 +335,11 @@ static int wait_throttled(struct sending *s, const struct cw_arm_answer *out, co
     bool from_provider = left != NULL && !cw_z_eq(left, "0");
     if (!from_provider || s->use.provider[0] != '\0')
         cw_quota_throttled(s->arm->quota, s->call, &s->use, ms, from_provider);
+    if (ms > cw_left_ms(s->call->until)) {
+        *err = *why;
+        err->retry_after_ms = ms;
+        return -err->code;
+    }
     struct cw_err exact = *why;
     exact.retry_after_ms = ms;
     return cw_arm_back_off(s->arm, s->call, CW_WAIT_THROTTLE, shown_path(s->req), ms, &exact, err);

@@ -22,6 +22,14 @@ void cw_call_waiting(const struct cw_call *call, const struct cw_waiting *waitin
         call->ops->waiting(call->ops_arg, waiting);
 }
 
+int cw_call_answered(int r, struct cw_err *err)
+{
+    if (r != -CW_ETOOBIG)
+        return r;
+    const struct cw_err why = *err;
+    return cw_err_set(err, CW_EPROTO, "%s", why.text);
+}
+
 int cw_call_wait(const struct cw_call *call, struct cw_waiting waiting, int64_t sleep_ms, struct cw_err *err)
 {
     struct cw_deadline next = cw_sooner(cw_in_ms(CW_MAX(sleep_ms, (int64_t)0)), call->until);

@@ -78,6 +78,9 @@ struct cw_call {
     struct cw_call_counts *counts; /* NULL = not counted */
 };
 
+/* What cw_http_call() came to, r, with its err: an answer too big to be read is no answer (-CW_EPROTO), not a fault of the request, which
+ * may have had its effect. */
+int cw_call_answered(int r, struct cw_err *err);
 /* The hooks with their NULL checks. */
 int cw_call_before_write(const struct cw_call *call, struct cw_err *err);
 void cw_call_waiting(const struct cw_call *call, const struct cw_waiting *waiting);

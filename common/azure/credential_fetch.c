@@ -1,6 +1,7 @@
 #include "common/azure/credential_impl.h"
 
 #include "common/azure/armerr.h"
+#include "common/azure/call.h"
 #include "common/json.h"
 #include "common/net/offload.h"
 
@@ -102,7 +103,7 @@ static int ask_entra(struct cw_credential *c, const struct cw_token *t, struct c
         .content_type = "application/x-www-form-urlencoded",
         .body_bytes_max = ANSWER_BYTES_MAX,
     };
-    r = cw_http_call(c->http, &req, until, mem, ret_res, err);
+    r = cw_call_answered(cw_http_call(c->http, &req, until, mem, ret_res, err), err);
     explicit_bzero(form.p, form.n);
     return r < 0 ? cw_err_wrap(err, "token from %s", c->cloud->authority_host) : 0;
 }
@@ -128,7 +129,7 @@ static int ask_imds(struct cw_credential *c, const struct cw_token *t, struct cw
         .body_bytes_max = ANSWER_BYTES_MAX,
         .allow_plain = true,
     };
-    int r = cw_http_call(c->http, &req, until, mem, ret_res, err);
+    int r = cw_call_answered(cw_http_call(c->http, &req, until, mem, ret_res, err), err);
     if (r == -CW_ENET)
         cw_err_remedy(err,
                       "no managed identity answers here: set AZURE_CLIENT_SECRET, or assign an identity");

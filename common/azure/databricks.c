@@ -101,8 +101,9 @@ static int send_once(struct sending *s, struct cw_http_res *ret_res, struct cw_e
         int64_t *count = s->req->has_effect ? &s->call->counts->writes : &s->call->counts->reads;
         (*count)++;
     }
-    return cw_http_call(cw_arm_http(s->d->arm), &http,
-                        cw_sooner(s->call->until, cw_in_ms(REQUEST_TIMEOUT_MS)), s->mem, ret_res, err);
+    int r = cw_http_call(cw_arm_http(s->d->arm), &http,
+                         cw_sooner(s->call->until, cw_in_ms(REQUEST_TIMEOUT_MS)), s->mem, ret_res, err);
+    return cw_call_answered(r, err);
 }
 
 static bool looks_like_json(const struct cw_http_res *res)

@@ -139,6 +139,20 @@ static void a_write_whose_answer_is_lost_is_not_repeated(void **state)
     assert_int_equal(world_calls_of("PUT", NULL), 1);
 }
 
+/* It is no answer, and no fault of the request: what became of it is looked for. */
+static void an_answer_too_big_is_none(void **state)
+{
+    struct bench *b = *state;
+    static char big[9 * 1024 * 1024];
+    memset(big, ' ', sizeof big - 1);
+    world_route("GET", RES_URL, 404, ABSENT, NULL);
+    world_route("PUT", RES_URL, 201, big, NULL);
+    world_route("GET", RES_URL, 200, DONE, NULL);
+    assert_int_equal(bench_run(b, ensure), 0);
+    assert_int_equal(ensured.effect, CW_EFFECT_CREATED);
+    assert_int_equal(world_calls_of("PUT", NULL), 1);
+}
+
 static void after_a_gateway_timeout_the_resource_is_asked(void **state)
 {
     struct bench *b = *state;
@@ -251,6 +265,7 @@ int main(void)
         BENCH_TEST(work_of_others_is_waited_for),
         BENCH_TEST(a_lost_owner_writes_nothing),
         BENCH_TEST(a_write_whose_answer_is_lost_is_not_repeated),
+        BENCH_TEST(an_answer_too_big_is_none),
         BENCH_TEST(after_a_gateway_timeout_the_resource_is_asked),
         BENCH_TEST(a_lock_between_operations_is_waited_for),
         BENCH_TEST(a_race_at_creation_gives_the_others_resource),

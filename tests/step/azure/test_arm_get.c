@@ -117,6 +117,63 @@ static void a_throttle_beyond_the_deadline_is_told(void **state)
     assert_int_equal(world_calls_of("GET", RES_URL), 1);
 }
 
+static void give_arm_a_budget(struct bench *b)
+{
+    const struct cw_quota_cfg quota = {.cloud = cw_cloud_find("china"), .tenant_id = "t", .principal = "p"};
+    cw_databricks_free(b->databricks);
+    cw_arm_free(b->arm);
+    assert_int_equal(cw_quota_new(&quota, &b->quota, &b->err), 0);
+    const struct cw_arm_cfg arm = {.cloud = quota.cloud, .credential = b->credential, .quota = b->quota};
+    assert_int_equal(cw_arm_new(b->loop, b->http, &arm, &b->arm, &b->err), 0);
+    assert_int_equal(cw_databricks_new(b->arm, &b->databricks, &b->err), 0);
+}
+
+/* Who can't wait so long fails; the others must not ask meanwhile either. */
+static void a_throttle_beyond_one_deadline_holds_for_all(void **state)
+{
+    struct bench *b = *state;
+    give_arm_a_budget(b);
+    world_route("GET", RES_URL, 429, "{\"error\":{\"code\":\"SubscriptionRequestsThrottled\"}}",
+                "Retry-After: 90");
+    world_route("GET", RES_URL, 200, "{\"id\":\"x\"}", NULL);
+    b->call.until = cw_in_ms(60000);
+    assert_int_equal(bench_run(b, get), -CW_ETHROTTLED);
+    b->call.until = cw_in_ms(600000);
+    assert_int_equal(bench_run(b, get), 0);
+    assert_true(world_call_at(2)->at_ms - world_call_at(1)->at_ms >= 90000);
+}
+
+static int block_soon(void *arg)
+{
+    struct bench *b = arg;
+    const struct cw_quota_use use = cw_quota_use_of("GET", RES);
+    int r = cw_sleep(cw_in_ms(2));
+    cw_quota_throttled(b->quota, &b->call, &use, 10000, false);
+    return r;
+}
+
+static int get_beside(void *arg)
+{
+    struct bench *b = arg;
+    struct cw_fiber *other;
+    int r = cw_fiber_spawn(cw_loop_sched(b->loop), "other", block_soon, b, &other);
+    if (r < 0)
+        return r;
+    cw_fiber_detach(other);
+    return get(b);
+}
+
+/* The budget is asked last: what happens while the login answers counts, too. */
+static void a_throttle_during_the_login_counts(void **state)
+{
+    struct bench *b = *state;
+    give_arm_a_budget(b);
+    world_route("GET", RES_URL, 200, "{\"id\":\"x\"}", NULL);
+    int64_t began = cw_wall_ms();
+    assert_int_equal(bench_run(b, get_beside), 0);
+    assert_true(world_call_at(1)->at_ms - began >= 10000);
+}
+
 static void an_older_cloud_gets_the_older_version_from_then_on(void **state)
 {
     struct bench *b = *state;
@@ -196,6 +253,8 @@ int main(void)
         BENCH_TEST(denial_is_not_repeated),
         BENCH_TEST(a_throttled_read_waits_to_the_second),
         BENCH_TEST(a_throttle_beyond_the_deadline_is_told),
+        BENCH_TEST(a_throttle_beyond_one_deadline_holds_for_all),
+        BENCH_TEST(a_throttle_during_the_login_counts),
         BENCH_TEST(an_older_cloud_gets_the_older_version_from_then_on),
         BENCH_TEST(pages_are_followed_over_empty_ones),
         BENCH_TEST(a_page_elsewhere_never_sees_the_token),
