@@ -28,6 +28,7 @@
 struct cw_app {
     struct cw_loop *loop;
     const struct cw_settings *settings;
+    cw_plan_of_fn plan_of;
     char worker_id[128];
     struct cw_redis *redis;
     struct cw_kafka_out *out;
@@ -209,7 +210,7 @@ static int make_engine(struct cw_app *app, struct cw_err *err)
         .topic_progress = s->topic_progress,
         .topic_results = s->topic_results,
         .topic_deadletter = s->topic_deadletter,
-        .plan_of = cw_plan_of,
+        .plan_of = app->plan_of,
         .clients_of = engine_clients_of,
         .fatal = on_engine_fatal,
         .arg = app,
@@ -257,14 +258,15 @@ static int open_app(struct cw_app *app, struct cw_err *err)
     return r < 0 ? cw_err_wrap(err, "metrics.listen") : write_port(app, err);
 }
 
-int cw_app_new(struct cw_loop *loop, const struct cw_settings *settings, struct cw_app **ret_app,
-               struct cw_err *err)
+int cw_app_new(struct cw_loop *loop, const struct cw_settings *settings, cw_plan_of_fn plan_of,
+               struct cw_app **ret_app, struct cw_err *err)
 {
     struct cw_app *app = calloc(1, sizeof *app);
     if (app == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for the worker");
     app->loop = loop;
     app->settings = settings;
+    app->plan_of = plan_of;
     name_worker(app);
     int r = open_app(app, err);
     if (r < 0) {
@@ -294,6 +296,11 @@ struct cw_sched_cfg cw_app_sched_cfg(const struct cw_settings *s)
     return (struct cw_sched_cfg){
         .fibers_max = cw_engine_fibers_max((size_t)s->jobs_max, (size_t)s->light_max) + FIBERS_OF_APP,
     };
+}
+
+struct cw_engine *cw_app_engine(struct cw_app *app)
+{
+    return app->engine;
 }
 
 int cw_app_port(const struct cw_app *app)

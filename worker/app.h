@@ -7,8 +7,10 @@
 
 #include "common/net/loop.h"
 #include "common/settings.h"
+#include "worker/steps/step.h"
 
 struct cw_app;
+struct cw_engine;
 
 /* Exit codes of causeway-worker; documented in --help. */
 enum cw_exit {
@@ -18,10 +20,12 @@ enum cw_exit {
     CW_EXIT_HURRIED = 3, /* stopped before everything was handed over: leases must lapse first */
 };
 
-/* Settings are borrowed. Does not wait for anything remote. Errors: -CW_EINVAL (settings; err says which), -CW_EBUSY (the port of /metrics is
+typedef const struct cw_plan *(*cw_plan_of_fn)(const struct cw_request *req);
+
+/* Settings are borrowed; plan_of is cw_plan_of, or that of another version where versions meet in one world. Does not wait for anything remote. Errors: -CW_EINVAL (settings; err says which), -CW_EBUSY (the port of /metrics is
  * taken), -CW_ENOMEM. */
-int cw_app_new(struct cw_loop *loop, const struct cw_settings *settings, struct cw_app **ret_app,
-               struct cw_err *err);
+int cw_app_new(struct cw_loop *loop, const struct cw_settings *settings, cw_plan_of_fn plan_of,
+               struct cw_app **ret_app, struct cw_err *err);
 /* Start-up checks (topics exist, limits of the system), then join the group. Blocks for a short time. Errors: -CW_ENOTFOUND (topics),
  * -CW_EINVAL. */
 int cw_app_start(struct cw_app *app, struct cw_err *err);
@@ -34,6 +38,8 @@ void cw_app_on_fatal(struct cw_app *app, void (*fn)(void *arg), void *arg);
 void cw_app_free(struct cw_app *app);
 /* How the loop must be made for these settings. */
 struct cw_sched_cfg cw_app_sched_cfg(const struct cw_settings *settings);
+/* Borrowed. */
+struct cw_engine *cw_app_engine(struct cw_app *app);
 int cw_app_port(const struct cw_app *app); /* of /metrics; 0 = none */
 
 #endif

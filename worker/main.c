@@ -105,7 +105,7 @@ static int open_worker(struct process *p, struct cw_err *err)
         cw_err_remedy(err, "lower --limits-jobs, or raise it: sysctl -w vm.max_map_count=262144");
     if (r < 0)
         return r;
-    r = cw_app_new(p->loop, &p->settings, &p->app, err);
+    r = cw_app_new(p->loop, &p->settings, cw_plan_of, &p->app, err);
     if (r < 0)
         return r;
     cw_app_on_fatal(p->app, on_fatal, p);

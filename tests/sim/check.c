@@ -168,6 +168,9 @@ static void on_progress(const struct kafka_message *m)
         uint64_t content = content_of(m);
         if (strcmp(sequence, f->top_step) == 0 && content != f->top_content)
             sim_fail("two events of r%zu have the sequence %s", i, sequence);
+        size_t epoch = strcspn(sequence, ".");
+        if (strncmp(sequence, f->top_step, epoch + 1) == 0 && strcmp(sequence, f->top_step) < 0)
+            sim_fail("r%zu: an owner's events go back, from %s to %s", i, f->top_step, sequence);
         (void)cw_z_copy(f->top_step, sizeof f->top_step, sequence);
         f->top_content = content;
     }
@@ -215,6 +218,15 @@ bool sim_is_finished(const char *topic, int32_t partition, const struct kafka_me
     return sim.fates[strtoul(at + 7, NULL, 10)].verdicts > 0;
 }
 
+/* From now on nobody has a reason to run it. */
+static void note_covered(const struct kafka_message *m)
+{
+    const char *at = memmem(m->value.p, m->value.n, "\"id\":\"r", 7);
+    struct sim_fate *f = at == NULL ? NULL : &sim.fates[strtoul(at + 7, NULL, 10)];
+    if (f != NULL && f->covered_ms == 0)
+        f->covered_ms = cw_mono_ms();
+}
+
 static void on_committed(void *arg, const char *topic, int32_t partition, int64_t offset,
                          const char *metadata)
 {
@@ -225,6 +237,8 @@ static void on_committed(void *arg, const char *topic, int32_t partition, int64_
     for (size_t i = 0; i < kafka_count(topic, partition); i++) {
         const struct kafka_message *m = kafka_at(topic, partition, i);
         bool is_done = m->offset < offset || cw_window_take(w, m->offset, &era) == CW_WINDOW_IS_DONE;
+        if (is_done)
+            note_covered(m);
         if (is_done && !sim_is_finished(topic, partition, m))
             sim_fail("%s/%d: the commit of %lld \"%s\" counts %lld as done, which is not", topic,
                      (int)partition, (long long)offset, metadata, (long long)m->offset);
@@ -264,17 +278,32 @@ static void on_redis_write(void *arg, const char *what, const char *key)
         sim_say("redis: %s %s", what, key);
 }
 
+/* A step is begun (or its undo) of a request that has its verdict: only a Redis that forgot it is a reason. Who held the request too long
+ * may still claim it, finds the verdict, and sends that again. */
+static void check_begin(size_t request, const struct cw_str *field)
+{
+    const struct sim_fate *f = &sim.fates[request];
+    if (f->stored_ms == 0 || sim.amnesia_ms >= f->stored_ms || !cw_z_starts(field->p, "b:"))
+        return;
+    sim_fail("r%zu is run again (%s), but it has its verdict%s", request, field->p + 2,
+             f->covered_ms > 0 ? ", and a commit counts it as done" : "");
+}
+
 /* Each change of a journal is made by who holds the lock at that moment. */
 static void on_script(void *arg, const char *name, size_t key_count, const char *const *keys,
                       const struct cw_str *args, const struct redis_value *answer)
 {
     (void)arg;
+    if (cw_z_starts(name, "quota."))
+        sim_check_quota(name, keys[0], args, answer);
     bool is_fenced = strcmp(name, "journal.write") == 0 || strcmp(name, "journal.claim") == 0;
     if (!is_fenced || key_count < 2 || answer->type != REDIS_LIST || answer->items[0].number != 1)
         return;
     const char *job = strstr(keys[0], "}:job:r");
     if (strcmp(name, "journal.claim") == 0 && job != NULL)
         sim.fates[strtoul(job + 7, NULL, 10)].claims++;
+    if (strcmp(name, "journal.write") == 0 && job != NULL && !cw_z_eq(args[2].p, "0"))
+        check_begin(strtoul(job + 7, NULL, 10), &args[3]);
     char holder[512];
     sim_lock_value(keys[1], holder);
     if (strcmp(holder, args[0].p) != 0)
@@ -287,6 +316,7 @@ void sim_check_begin(void)
     kafka_on(&watch, NULL);
     redis_on_write(on_redis_write, NULL);
     redis_on_script(on_script, NULL);
+    sim_check_rates_begin();
     for (size_t i = 0; i < sim.plan.request_count; i++) {
         char id[32], name[64];
         if (sim.plan.requests[i].is_repeat)

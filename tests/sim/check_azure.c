@@ -290,6 +290,45 @@ static bool is_told(const struct sim_workspace *w, const char *id, const char *n
     return false;
 }
 
+static bool has_text_with(const json_t *list, const char *part)
+{
+    size_t i;
+    const json_t *text;
+    json_array_foreach(list, i, text) {
+        if (json_is_string(text) && strstr(json_string_value(text), part) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* A verdict tells of a step that the worker which made it does not know: what it changed (or found, when
+ * it had died of the change), or what it left. */
+static bool tells_of_step(const json_t *verdict, const char *step)
+{
+    size_t i;
+    const json_t *s;
+    if (has_text_with(json_object_get(verdict, "leftOver"), step))
+        return true;
+    json_array_foreach(json_object_get(verdict, "steps"), i, s) {
+        size_t told =
+            json_array_size(json_object_get(s, "changed")) + json_array_size(json_object_get(s, "found"));
+        if (strcmp(az_str(s, "name"), step) == 0 && told > 0)
+            return strcmp(az_str(s, "outcome"), "undone") != 0;
+    }
+    return false;
+}
+
+static void check_mark(size_t i, const json_t *verdict)
+{
+    char id[AZ_ID_MAX], name[32];
+    const struct sim_workspace *w = &sim.plan.workspaces[sim.plan.requests[i].workspace];
+    sim_request_id(&sim.plan, i, name);
+    (void)snprintf(id, sizeof id, "%.*s/providers/Microsoft.Network/networkSecurityGroups/" SIM_MARK "%s",
+                   (int)(strcasestr(w->id, "/providers/") - w->id), w->id, name);
+    if (az_store_get(sim.model, id) != NULL && !tells_of_step(verdict, SIM_STEP_MARK) && sim.amnesia_ms == 0)
+        sim_fail("r%zu left %s, and its verdict does not say so", i, id);
+}
+
 static void stays_stopped(const struct sim_workspace *w, const char *what, const char *state)
 {
     if (sim.amnesia_ms > 0)
@@ -298,13 +337,29 @@ static void stays_stopped(const struct sim_workspace *w, const char *what, const
         sim_fail("%s of %s ran before, and is %s", what, w->name, state);
 }
 
+/* Launched after repairs by a worker of today's version; the older one that ended the request knows no such step, and says so. */
+static bool is_foreign_told(const struct sim_workspace *w)
+{
+    bool found = false;
+    for (size_t i = 0; i < sim.plan.request_count && !found; i++) {
+        const struct sim_fate *f = &sim.fates[i];
+        if (f->value == NULL || &sim.plan.workspaces[sim.plan.requests[i].workspace] != w)
+            continue;
+        json_t *doc = json_loadb(f->value, f->value_bytes, 0, NULL);
+        found = az_int(doc, "planVersion", 0) == SIM_OLDER_PLAN &&
+                has_text_with(json_object_get(doc, "leftOver"), "launch_cluster_again: ");
+        json_decref(doc);
+    }
+    return found;
+}
+
 static void check_compute(const struct sim_workspace *w)
 {
     size_t i;
     const json_t *c;
     json_array_foreach(list_of(w, "clusters"), i, c) {
         const char *name = az_str(c, "cluster_name");
-        if (cw_z_starts(name, CW_VERIFY_CLUSTER_PREFIX) && sim.amnesia_ms > 0)
+        if (cw_z_starts(name, CW_VERIFY_CLUSTER_PREFIX) && (sim.amnesia_ms > 0 || is_foreign_told(w)))
             sim.forgotten_compute++; /* the reaper's, in time */
         else if (cw_z_starts(name, CW_VERIFY_CLUSTER_PREFIX))
             sim_fail("the verification cluster %s of %s is left, %s", name, w->name, az_str(c, "state"));
@@ -350,8 +405,10 @@ void sim_check_end(void)
         json_t *doc = json_loadb(f->value, f->value_bytes, 0, NULL);
         if (doc == NULL)
             sim_fail("the verdict of r%zu can't be read", i);
-        else
+        else {
             check_truth(i, doc);
+            check_mark(i, doc);
+        }
         json_decref(doc);
     }
     for (size_t i = 0; i < sim.plan.workspace_count; i++) {

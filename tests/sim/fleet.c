@@ -53,6 +53,7 @@ static void load_settings(struct sim_worker *w)
     add_number(mem, argv, &argc, "limits-jobs", p->jobs, "");
     add_number(mem, argv, &argc, "limits-jobs-reserved", p->jobs / 4, "");
     add_number(mem, argv, &argc, "limits-queued", p->queued, "");
+    add_number(mem, argv, &argc, "limits-light", p->light, "");
     add_number(mem, argv, &argc, "redis-wait-replicas", p->wait_replicas, "");
     add_number(mem, argv, &argc, "engine-commit-interval", 1000, "ms");
     int r = cw_cfg_load(cw_settings_rows, cw_settings_row_count, &w->settings, &argc, argv, &err);
@@ -105,6 +106,7 @@ static void start(void *arg, int64_t num)
     if (w->loop != NULL || w->stays_away)
         return;
     w->life++;
+    w->version = w->next_version;
     (void)snprintf(w->id, sizeof w->id, "w%zu%s%.0u", w->index, sim.plan.keeps_names ? "" : ".",
                    sim.plan.keeps_names ? 0 : w->life);
     w->is_stopping = w->is_stopped = false;
@@ -114,10 +116,10 @@ static void start(void *arg, int64_t num)
     const struct cw_sched_cfg sched = cw_app_sched_cfg(&w->settings);
     int r = cw_loop_new(&sched, &w->loop, &err);
     if (r == 0)
-        r = cw_app_new(w->loop, &w->settings, &w->app, &err);
+        r = cw_app_new(w->loop, &w->settings, sim_plans(w->version), &w->app, &err);
     if (r < 0)
         cw_panic(__FILE__, __LINE__, err.text);
-    sim_say("worker %s starts", w->id);
+    sim_say("worker %s starts with %s", w->id, sim_version_name(w->version));
     world_post(w->loop, cw_mono_ms(), start_app, w, 0);
 }
 
@@ -129,7 +131,7 @@ static void start_later(struct sim_worker *w)
 void sim_fleet_begin(void)
 {
     for (size_t i = 0; i < sim.plan.workers; i++) {
-        sim.workers[i] = (struct sim_worker){.index = i};
+        sim.workers[i] = (struct sim_worker){.index = i, .next_version = sim.plan.version};
         world_at(cw_mono_ms() + world_between(0, 2000), start, &sim.workers[i], 0);
     }
 }
@@ -175,6 +177,8 @@ void sim_fleet_tend(void)
             bury(w);
         else if (w->is_stopped)
             release(w);
+        else
+            sim_check_limits(w);
     }
 }
 

@@ -35,10 +35,10 @@ static void print_plan(const struct sim_plan *p)
 {
     (void)printf(
         "seed %llu: %zu workers, %d partitions a lane, Azure %lld times as fast, lease %lld ms, session %lld ms, "
-        "%lld jobs, %lld queued, wait %lld, storm %lld s\n",
+        "%lld jobs, %lld queued, %lld light, wait %lld, storm %lld s\n",
         (unsigned long long)p->seed, p->workers, (int)p->partitions, (long long)p->scale,
         (long long)p->lease_ms, (long long)p->session_ms, (long long)p->jobs, (long long)p->queued,
-        (long long)p->wait_replicas, (long long)p->storm_ms / 1000);
+        (long long)p->light, (long long)p->wait_replicas, (long long)p->storm_ms / 1000);
     static const char *const starts[] = {"new", "existing", "healthy", "unlinked"};
     for (size_t i = 0; i < p->workspace_count; i++)
         (void)printf("  %s: %s\n", p->workspaces[i].name, starts[p->workspaces[i].start]);

@@ -22,6 +22,28 @@ static const char *const rules[] = {
     "{\"match\":{\"host\":\"workspace\",\"method\":\"POST\",\"path\":\"*start*\"},\"probability\":0.5,\"fault\":\"status\",\"status\":500,\"code\":\"INTERNAL_ERROR\"}",
     "{\"match\":{\"method\":\"PUT\",\"path\":\"*virtualNetworkLinks/*\"},\"nth\":1,\"count\":1,\"fault\":\"op-canceled\",\"code\":\"Canceled\",\"message\":\"superseded\"}",
     "{\"match\":{\"host\":\"arm\",\"method\":\"PUT\"},\"probability\":0.1,\"fault\":\"gateway-timeout\"}",
+    "{\"match\":{\"host\":\"arm\"},\"probability\":0.06,\"fault\":\"status\",\"status\":500,\"envelope\":\"flat\",\"code\":\"InternalServerError\"}",
+    "{\"match\":{\"host\":\"arm\"},\"probability\":0.06,\"fault\":\"status\",\"status\":502,\"envelope\":\"html\"}",
+    "{\"match\":{},\"probability\":0.06,\"fault\":\"status\",\"status\":503,\"envelope\":\"none\",\"retryAfter\":3}",
+    "{\"match\":{\"host\":\"workspace\"},\"probability\":0.1,\"fault\":\"status\",\"status\":500,\"envelope\":\"databricks\",\"code\":\"INTERNAL_ERROR\"}",
+    "{\"match\":{\"host\":\"workspace\"},\"probability\":0.1,\"fault\":\"status\",\"status\":502,\"envelope\":\"html\"}",
+    "{\"match\":{\"host\":\"workspace\"},\"probability\":0.1,\"fault\":\"throttle\",\"retryAfter\":2}",
+    "{\"match\":{\"host\":\"arm\",\"method\":\"PUT\"},\"probability\":0.2,\"fault\":\"throttle\",\"retryAfter\":11}",
+    "{\"match\":{\"host\":\"arm\"},\"probability\":0.03,\"fault\":\"redirect\"}",
+    "{\"match\":{\"host\":\"workspace\"},\"nth\":2,\"count\":1,\"fault\":\"redirect\",\"status\":302}",
+    "{\"match\":{},\"probability\":0.1,\"fault\":\"truncate\"}",
+    "{\"match\":{},\"probability\":0.2,\"fault\":\"slow\"}",
+    "{\"match\":{\"host\":\"arm\"},\"probability\":0.08,\"fault\":\"html\"}",
+    "{\"match\":{\"host\":\"workspace\",\"method\":\"POST\"},\"probability\":0.2,\"fault\":\"html\"}",
+    "{\"match\":{\"host\":\"arm\"},\"nth\":4,\"count\":2,\"fault\":\"huge\",\"bytes\":9000000}",
+    "{\"match\":{\"host\":\"workspace\",\"method\":\"POST\"},\"nth\":1,\"count\":1,\"fault\":\"huge\",\"bytes\":9000000}",
+    "{\"match\":{},\"probability\":0.2,\"fault\":\"content-type\",\"type\":\"text/plain\"}",
+    "{\"match\":{},\"probability\":0.5,\"fault\":\"clock-skew\",\"skewMs\":-3600000}",
+    "{\"match\":{\"method\":\"PUT\",\"path\":\"*privateEndpoints/*\"},\"nth\":1,\"count\":1,\"fault\":\"op-never\"}",
+    "{\"match\":{\"method\":\"PUT\",\"path\":\"*Microsoft.Databricks/workspaces/*\"},\"nth\":1,\"count\":1,\"fault\":\"op-never\"}",
+    "{\"match\":{\"method\":\"PUT\",\"path\":\"*Microsoft.Databricks/workspaces/*\"},\"nth\":1,\"count\":1,\"fault\":\"op-failed\",\"code\":\"InternalServerError\",\"message\":\"an error occurred\"}",
+    "{\"match\":{\"method\":\"PUT\"},\"probability\":0.2,\"fault\":\"op-foreign-host\"}",
+    "{\"match\":{\"host\":\"login\"},\"probability\":0.5,\"fault\":\"bad-json\"}",
 };
 
 const char *sim_rule(size_t number)
@@ -176,6 +198,29 @@ static void draw_action(struct luck *l, struct sim_plan *p, size_t i)
     }
 }
 
+/* From one version to another, one worker after the other: both are there until the last has been replaced. Sometimes they go back. */
+static void draw_upgrade(struct luck *l, struct sim_plan *p)
+{
+    static const enum sim_version ways[][2] = {{SIM_OLDER, SIM_CURRENT},
+                                               {SIM_CURRENT, SIM_NEWER},
+                                               {SIM_NEWER, SIM_CURRENT},
+                                               {SIM_CURRENT, SIM_OLDER},
+                                               {SIM_OLDER, SIM_NEWER}};
+    size_t way = (size_t)between(l, 0, CW_ARRAY_LEN(ways) - 1);
+    int64_t at = between(l, 5000, p->storm_ms);
+    p->version = ways[way][0];
+    int64_t count = chance(l, 25) ? 2 : 1;
+    for (int64_t i = 0; i < count && p->action_count < SIM_ACTIONS_MAX; i++) {
+        p->actions[p->action_count++] = (struct sim_action){
+            .act = SIM_UPGRADE,
+            .at_ms = at,
+            .length_ms = between(l, 500, CW_MAX(p->storm_ms / 4, INT64_C(1000))),
+            .number = (int64_t)ways[way][i == 0],
+        };
+        at += between(l, 5000, p->storm_ms);
+    }
+}
+
 void sim_plan_draw(uint64_t seed, struct sim_plan *p)
 {
     struct luck l = {seed * UINT64_C(0xD1342543DE82EF95) + 77};
@@ -202,6 +247,14 @@ void sim_plan_draw(uint64_t seed, struct sim_plan *p)
     p->action_count = (size_t)between(&l, 0, chance(&l, 30) ? SIM_ACTIONS_MAX : 5);
     for (size_t i = 0; i < p->action_count; i++)
         draw_action(&l, p, i);
+    if (chance(&l, 25))
+        draw_upgrade(&l, p);
+    p->light = chance(&l, 80) ? 256 : between(&l, 1, 3);
+    for (size_t i = 0; i < p->request_count; i++) {
+        struct sim_request *r = &p->requests[i];
+        r->is_short =
+            r->is_repeat ? p->requests[r->target].is_short : r->ask == SIM_MIGRATE && chance(&l, 30);
+    }
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
@@ -265,6 +318,8 @@ static void add_options(const struct sim_request *r, struct cw_buf *out)
     cw_buf_addf(out, "\"mode\":\"%s\"", r->is_plan_only ? "plan" : "apply");
     if (r->ask == SIM_MIGRATE)
         cw_buf_addf(out, ",\"stopCompute\":\"%s\"", r->may_stop ? "allow" : "refuse");
+    if (r->is_short)
+        cw_buf_add_z(out, ",\"order\":\"shortest-outage\"");
     if (r->may_repair)
         cw_buf_add_z(out, ",\"autoRepair\":\"safe\"");
     if (r->no_cluster && r->ask == SIM_VERIFY)

@@ -44,6 +44,7 @@ struct sim_request {
     bool is_repeat;
     bool is_bulk;
     bool is_plan_only;
+    bool is_short; /* MIGRATE: in the order of the shortest outage */
     bool may_stop;
     bool may_repair;
     bool no_cluster;
@@ -58,6 +59,7 @@ struct sim_request {
     X(FREEZE_TOUCH, "the worker that does the nth thing freezes in it")   \
     X(TERMINATE, "a worker is asked to end, and another takes its place") \
     X(ROLL, "all workers are replaced, one after the other")              \
+    X(UPGRADE, "all workers are replaced by another version")             \
     X(EXPEL, "the group expels a worker, which learns it late")           \
     X(SHUFFLE, "the group assigns its partitions anew")                   \
     X(REWIND, "a worker reads messages again")                            \
@@ -76,12 +78,15 @@ enum sim_act {
         SIM_ACT__COUNT
 };
 
+/* Of the workers' plans; versions.c says what sets them apart. */
+enum sim_version { SIM_CURRENT = 0, SIM_OLDER, SIM_NEWER };
+
 struct sim_action {
     enum sim_act act;
     int64_t at_ms;
     size_t worker;
     int64_t length_ms;
-    int64_t number; /* of the touch, of writes, of the rule */
+    int64_t number; /* of the touch, of writes, of the rule, of the version */
 };
 
 struct sim_plan {
@@ -94,9 +99,11 @@ struct sim_plan {
     int64_t session_ms;
     int64_t jobs;
     int64_t queued;
+    int64_t light;
     int64_t wait_replicas;
     int64_t gap_one_in;
-    bool keeps_names; /* a worker that starts again has the same name */
+    bool keeps_names;         /* a worker that starts again has the same name */
+    enum sim_version version; /* of the first workers */
     size_t workspace_count;
     struct sim_workspace workspaces[SIM_WORKSPACES_MAX];
     size_t request_count;

@@ -194,6 +194,12 @@ static void act_on_workers(size_t i, const struct sim_action *a)
         for (size_t k = 0; k < sim.plan.workers; k++)
             world_at(cw_mono_ms() + (int64_t)k * a->length_ms, terminate, NULL, (int64_t)k);
         break;
+    case SIM_UPGRADE:
+        for (size_t k = 0; k < sim.plan.workers; k++) {
+            sim.workers[k].next_version = (enum sim_version)a->number;
+            world_at(cw_mono_ms() + (int64_t)k * a->length_ms, terminate, NULL, (int64_t)k);
+        }
+        break;
     default:
         sim_fleet_skew(a->worker, a->number);
         break;

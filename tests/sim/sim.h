@@ -20,13 +20,16 @@
 
 struct sim_worker {
     size_t index;
-    unsigned life; /* counts its starts */
+    unsigned life;                 /* counts its starts */
+    enum sim_version version;      /* of its plans */
+    enum sim_version next_version; /* of the process that takes its place */
     char id[48];
     struct cw_settings settings;
     struct cw_loop *loop; /* NULL = it does not run */
     struct cw_app *app;
     bool owns[2][KAFKA_PARTITIONS_MAX];       /* lane, partition: as far as it knows */
     int64_t lost_ms[2][KAFKA_PARTITIONS_MAX]; /* when it learned that it does not any more */
+    unsigned turns;
     bool is_stopping;
     bool is_stopped;
     bool stays_away; /* until the end: the fleet is being taken down */
@@ -44,6 +47,7 @@ struct sim_fate {
     const char *value;     /* of it, in the topic */
     size_t value_bytes;
     int64_t verdict_ms;   /* monotonic: the first copy came */
+    int64_t covered_ms;   /* a commit first counted it as done; 0 = never */
     int64_t stored_ms;    /* the journal first had one; 0 = never */
     char top[64];         /* greatest sequence of an event about it */
     char top_step[64];    /* sequence of the last event that is no waiting */
@@ -90,6 +94,15 @@ void sim_say(const char *fmt, ...) CW_PRINTF(1, 2);
 void sim_fail(const char *fmt, ...) CW_PRINTF(1, 2);
 int64_t sim_now(void); /* since its start */
 
+/* ---- versions.c ---- */
+/* The tables that a worker of this version runs. */
+cw_plan_of_fn sim_plans(enum sim_version version);
+const char *sim_version_name(enum sim_version version);
+#define SIM_OLDER_PLAN 1
+/* A step of the newer plans, and what it makes: a security group of that name, with the request's id. */
+#define SIM_STEP_MARK "sim_mark"
+#define SIM_MARK "mark-"
+
 /* ---- fleet.c ---- */
 void sim_fleet_begin(void);
 /* After each turn: buries the dead, frees the drained, starts others in their place. */
@@ -107,6 +120,8 @@ bool sim_fleet_is_gone(void);
 void sim_check_begin(void);
 /* After an HTTP call of this worker. */
 void sim_check_ledger(const struct sim_worker *by);
+/* After each turn. */
+void sim_check_limits(struct sim_worker *w);
 bool sim_is_finished(const char *topic, int32_t partition, const struct kafka_message *message);
 bool sim_has_come_to_rest(void);
 /* Once all workers have gone. */

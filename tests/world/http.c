@@ -7,6 +7,7 @@
 
 #define FAULTS_MAX 32
 #define ANSWER_DELAY_MS 5
+#define TRICKLE_MS 2000 /* of a body that comes in small pieces, as azure-sim sends it */
 
 struct cw_http {
     struct cw_loop *loop;
@@ -23,6 +24,9 @@ static struct {
     size_t call_cap;
     struct cw_arena *mem; /* of the calls */
     bool forgets;
+    void (*on_call)(void *arg, const struct cw_http_req *req, const struct world_answer *answer,
+                    bool is_back);
+    void *on_call_arg;
 } net;
 
 void world_http_reset(void)
@@ -83,6 +87,20 @@ size_t world_calls_of(const char *method, const char *url_part)
             (url_part == NULL || strstr(net.calls[i].url, url_part) != NULL))
             count++;
     return count;
+}
+
+void world_on_call(void (*fn)(void *arg, const struct cw_http_req *req, const struct world_answer *answer,
+                              bool is_back),
+                   void *arg)
+{
+    net.on_call = fn;
+    net.on_call_arg = arg;
+}
+
+static void tell_call(const struct cw_http_req *req, const struct world_answer *answer, bool is_back)
+{
+    if (net.on_call != NULL)
+        net.on_call(net.on_call_arg, req, answer, is_back);
 }
 
 void world_answer_header(struct world_answer *out, const char *name, const char *value)
@@ -205,6 +223,8 @@ static void answer_by_model(const struct cw_http_req *req, struct cw_arena *mem,
         out->maybe_sent = true;
     }
     out->never = response.wire == AZ_WIRE_HANG;
+    if (response.wire == AZ_WIRE_SLOW)
+        out->delay_ms += TRICKLE_MS;
     az_response_fini(&response);
 }
 
@@ -248,6 +268,7 @@ static int copy_answer(const struct world_answer *out, const struct cw_http_req 
     size_t bytes = out->body_bytes;
     if (out->body != NULL && bytes == 0)
         bytes = strlen(out->body);
+    ret_res->maybe_sent = true;
     if (bytes > (req->body_bytes_max > 0 ? req->body_bytes_max : (size_t)8 * 1024 * 1024))
         return cw_err_set(err, CW_ETOOBIG, "answer of %zu bytes", bytes);
     struct cw_http_header *headers = cw_arena_alloc_array(mem, out->header_count + 1, sizeof *headers);
@@ -311,6 +332,7 @@ int cw_http_call(struct cw_http *http, const struct cw_http_req *req, struct cw_
         answer_with_fault(fault, req, scratch, &out);
     else
         answer(req, scratch, &out);
+    tell_call(req, &out, false);
     world_touch("http after");
     int r = wait_for_answer(&out, until, ret_res, err);
     if (r < 0)
@@ -321,6 +343,7 @@ int cw_http_call(struct cw_http *http, const struct cw_http_req *req, struct cw_
     }
     if (!net.forgets)
         net.calls[index].status = out.status;
+    tell_call(req, &out, true);
     return copy_answer(&out, req, mem, ret_res, err);
 }
 

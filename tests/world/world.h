@@ -12,7 +12,7 @@
 #include "tests/azure/model.h"
 
 #define WORLD_WALL_MS_START INT64_C(1795489964000) /* 2026-11-24T03:12:44Z */
-#define WORLD_ANSWER_HEADERS_MAX 16
+#define WORLD_ANSWER_HEADERS_MAX AZ_RESPONSE_HEADERS_MAX
 
 /* What a handler answers. Strings are copied after it returned: they may be static or in `mem`. */
 struct world_answer {
@@ -74,6 +74,10 @@ const struct world_call *world_call_at(size_t index);
 /* How many calls had this method (NULL = any) and a URL with this part (NULL = any). */
 size_t world_calls_of(const char *method, const char *url_part);
 
+/* Each call as it reaches the other side, and again when its answer is back at the caller. */
+void world_on_call(void (*fn)(void *arg, const struct cw_http_req *req, const struct world_answer *answer,
+                              bool is_back),
+                   void *arg);
 /* Keep no calls from now on (world_call_…() stay empty): for long histories. */
 void world_forget_calls(void);
 /* The true time; a worker's own cw_wall_ms() may be skewed. */

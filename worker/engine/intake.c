@@ -415,6 +415,27 @@ bool cw_intake_is_assigned(const struct cw_intake *in)
     return in->assigned > 0;
 }
 
+static void add_load(const struct partition *p, struct cw_intake_load *load)
+{
+    char meta[CW_WINDOW_META_BYTES + 1] = "";
+    if (p == NULL)
+        return;
+    (void)cw_window_encode(p->window, meta);
+    load->assigned++;
+    load->map_bytes = CW_MAX(load->map_bytes, strlen(meta));
+    load->overrun += !p->is_paused && cw_window_is_full(p->window);
+}
+
+struct cw_intake_load cw_intake_load(const struct cw_intake *in)
+{
+    struct cw_intake_load load = {0};
+    for (size_t i = 0; i < CW_LANE__COUNT; i++) {
+        for (size_t k = 0; k < in->topics[i].count; k++)
+            add_load(in->topics[i].partitions[k], &load);
+    }
+    return load;
+}
+
 int64_t cw_intake_lag(struct cw_intake *in)
 {
     return in->kafka == NULL ? -1 : cw_kafka_in_lag(in->kafka);

@@ -36,6 +36,13 @@ void cw_intake_leave(struct cw_intake *in, struct cw_deadline until);
 void cw_intake_origin_done(struct cw_intake *in, const struct cw_origin *origin);
 void cw_intake_room(struct cw_intake *in);
 bool cw_intake_is_assigned(const struct cw_intake *in);
+/* What the partitions hold. */
+struct cw_intake_load {
+    size_t assigned;
+    size_t map_bytes; /* of the longest map that would be committed now */
+    size_t overrun;   /* partitions whose window is full and which go on reading: none, or it is a bug */
+};
+struct cw_intake_load cw_intake_load(const struct cw_intake *in);
 /* Requests behind the high watermark; -1 = unknown. */
 int64_t cw_intake_lag(struct cw_intake *in);
 

@@ -607,6 +607,15 @@ size_t cw_runner_count(const struct cw_runner *r)
     return r->jobs.count;
 }
 
+struct cw_runner_load cw_runner_load(const struct cw_runner *r)
+{
+    struct cw_runner_load load = {
+        .light = r->light_used, .light_waiting = r->light.count, .cancels = r->cancels + r->waits};
+    memcpy(load.used, r->used, sizeof load.used);
+    memcpy(load.queued, r->queued, sizeof load.queued);
+    return load;
+}
+
 bool cw_runner_cancel(struct cw_runner *r, const char *job_key, const char *reason)
 {
     struct cw_job *job = (struct cw_job *)cw_table_find(&r->jobs, job_key);

@@ -37,6 +37,15 @@ void cw_runner_revoke(struct cw_runner *r, const char *topic, int32_t partition,
 /* All of them, for a drain; nothing is started any more. */
 void cw_runner_park_all(struct cw_runner *r);
 size_t cw_runner_count(const struct cw_runner *r);
+/* How much of each limit is taken. */
+struct cw_runner_load {
+    size_t used[CW_LANE__COUNT];   /* slots; of slots, bulk without the reserved ones */
+    size_t queued[CW_LANE__COUNT]; /* of queued_max */
+    size_t light;                  /* of light_max */
+    size_t light_waiting;          /* for one of those; of light_max */
+    size_t cancels;                /* together of cw_runner_cancels_max() */
+};
+struct cw_runner_load cw_runner_load(const struct cw_runner *r);
 /* Ask a job to end; false when it is not here. Once is enough; asking again does nothing. */
 bool cw_runner_cancel(struct cw_runner *r, const char *job_key, const char *reason);
 /* Cancels that ask or wait, each on a fiber of its own. */

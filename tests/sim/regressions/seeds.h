@@ -13,6 +13,9 @@ static const struct {
     {522, "a verdict settled without the lock had a sequence below its waiting events"},
     {542, "a cancel's verdict had a sequence below its waiting events"},
     {752, "the same, after the worker had been replaced"},
+    {74, "a step of a newer plan had changed something, and the older worker's verdict said nothing of it"},
+    {217, "the same, where the request failed: what nobody there can undo is left over"},
+    {2154, "the answer to a write was too big: 'rejected', though the group was made"},
 };
 
 #endif
