@@ -51,10 +51,7 @@ MUTANTS = [
     ("foreign_step_not_told", ENGINE + "load.c", "        if (!is_foreign(job->plan, job->log.steps[i].name))",
      "        if (true)"),
     ("budget_not_asked", "common/azure/arm.c", "        r = cw_quota_take(s->arm->quota, s->call, &s->use, err);", "        r = 0;"),
-    ("throttle_not_told", "common/azure/arm.c", "        cw_quota_throttled(s->arm->quota, s->call, &s->use, ms, from_provider);",
-     "        (void)from_provider;"),
     ("budget_of_four", "common/azure/quota.c", "    b->rate = limit.rate * q->scale;\n    b->burst = limit.burst;",
      "    b->rate = limit.rate * q->scale * 4;\n    b->burst = limit.burst * 4;"),
     ("more_slots_than_allowed", ENGINE + "runner.c", "    if (used >= r->cfg.slots)", "    if (used >= r->cfg.slots * 2)"),
-    ("no_end_of_the_queue", ENGINE + "runner.c", "    return r->queued[lane] < r->cfg.queued_max && r->light.count", "    return r->light.count"),
 ]
