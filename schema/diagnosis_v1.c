@@ -67,7 +67,8 @@ static const struct cw_member diagnosis_members[] = {
     {.name = "source", .type = CW_MEMBER_TEXT, AT(source), .text = "title of the page that this rests on"},
 };
 #undef AT
-const struct cw_shape cw_diagnosis_v1_shape = {.name = "diagnosis",
-                                               .text = "One possible cause of a failed proof.",
-                                               .bytes = sizeof(struct cw_diagnosis_v1),
-                                               CW_MEMBERS(diagnosis_members)};
+const struct cw_shape cw_diagnosis_v1_shape = {
+    .name = "diagnosis",
+    .text = "One possible cause of a failed proof, or what is wrong beside it (browser sign-in).",
+    .bytes = sizeof(struct cw_diagnosis_v1),
+    CW_MEMBERS(diagnosis_members)};

@@ -1,5 +1,6 @@
 /* schema/diagnosis_v1.h: why a proof failed: the closed list of causes, and one finding with its evidence.
  *
+ * What is wrong beside the connection (browser sign-in) stands in the same list, also when the proof succeeded.
  * Suspends: never.  Thread: any. */
 #ifndef CW_SCHEMA_DIAGNOSIS_V1_H
 #define CW_SCHEMA_DIAGNOSIS_V1_H
@@ -39,7 +40,10 @@
     X(STORAGE_FIREWALL, "storage_firewall") /* the workspace's storage account refuses the nodes */      \
     X(UNREADABLE, "unreadable")             /* a read was refused; the cause may hide there */           \
     X(IP_ACCESS_LIST, "ip_access_list")     /* it does not know the nodes' address, or this worker's */  \
-    X(RESOURCE_LOCKED, "resource_locked")   /* a lock forbids the repair */
+    X(RESOURCE_LOCKED, "resource_locked")   /* a lock forbids the repair */                              \
+    X(BROWSER_AUTHENTICATION_MISSING,                                                                    \
+      "browser_authentication_missing")             /* a sign-in record that leads to no endpoint */     \
+    X(BROWSER_RECORD_WRONG, "browser_record_wrong") /* an endpoint whose record is missing or wrong */
 
 enum cw_cause {
 #define X(id, name) CW_CAUSE_##id,

@@ -69,6 +69,10 @@ struct cw_facts {
     struct cw_dns_record_v1 *records;
     size_t record_count;
 
+    /* ensure_browser_authentication */
+    const char *browser_zone_id;
+    const char *browser_endpoint_id;
+
     /* launch_cluster, run_probe, remove_cluster */
     const char *cluster_id;
     const char *cluster_state;

@@ -48,6 +48,7 @@ enum cw_member_format {
     CW_FORMAT_NAT_GATEWAY_ID,
     CW_FORMAT_ROUTE_TABLE_ID,
     CW_FORMAT_RESOURCE_GROUP, /* 1-90 of A-Za-z0-9-_.() and no dot at the end */
+    CW_FORMAT_WORKSPACE_NAME, /* 3-64 */
     CW_FORMAT_NETWORK_NAME,   /* subnet, NSG, link …: 1-80 */
     CW_FORMAT_ENDPOINT_NAME,  /* private endpoint: 2-64 */
     CW_FORMAT_REGION,         /* lower-case letters and digits */

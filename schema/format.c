@@ -42,6 +42,8 @@ static const struct format formats[CW_FORMAT__COUNT] = {
          "{group}/providers/Microsoft.Network/routeTables/{name}"},
     [CW_FORMAT_RESOURCE_GROUP] = {"resource group name", "^" GROUP "$", NULL,
                                   "use 1 to 90 of letters, digits, - _ . ( ), not ending with a dot"},
+    [CW_FORMAT_WORKSPACE_NAME] = {"workspace name", "^" WORKSPACE "$", NULL,
+                                  "use 3 to 64 of letters, digits, - _"},
     [CW_FORMAT_NETWORK_NAME] =
         {"network name", "^" NETWORK "$", NULL,
          "use 1 to 80 of letters, digits, - _ . beginning with a letter or digit and ending with one "

@@ -181,13 +181,48 @@ const struct cw_shape cw_private_dns_v1_shape = {.name = "privateDns",
                                                  .bytes = sizeof(struct cw_private_dns_v1),
                                                  CW_MEMBERS(private_dns_members)};
 
+#define AT(member) .offset = offsetof(struct cw_browser_authentication_v1, member)
 static const struct cw_member browser_authentication_members[] = {
     {.name = "mode",
      ENUM(browser_names),
-     .offset = offsetof(struct cw_browser_authentication_v1, mode),
-     .otherwise = "skip",
-     .text = "the region's `browser_authentication` endpoint; only `skip` is built yet"},
+     AT(mode),
+     .otherwise = "check",
+     .text =
+         "the region's `browser_authentication` endpoint: say what is there, or make it where there is none. Back-end "
+         "connections need none"},
+    {.name = "vnetId",
+     TEXT(VNET_ID),
+     AT(vnet_id),
+     .text = "the existing transit VNet, in the workspace's region; required with `ensure`"},
+    {.name = "resourceGroup",
+     TEXT(RESOURCE_GROUP),
+     AT(resource_group),
+     .text =
+         "group of the isolated workspace and its endpoints, in the transit VNet's subscription; the VNet's own when absent"},
+    {.name = "workspaceName",
+     TEXT(WORKSPACE_NAME),
+     AT(workspace_name),
+     .text = "name of the isolated workspace; `WEB_AUTH_DO_NOT_DELETE_{region}` when absent"},
+    {.name = "hostSubnet",
+     OBJECT(subnet_shape),
+     AT(host_subnet),
+     .text = "in the transit VNet: name `web-auth-host` and the first free /26 when absent"},
+    {.name = "containerSubnet",
+     OBJECT(subnet_shape),
+     AT(container_subnet),
+     .text = "in the transit VNet: name `web-auth-container` and the first free /26 when absent"},
+    {.name = "privateEndpointSubnet",
+     OBJECT(subnet_shape),
+     AT(endpoint_subnet),
+     .text = "in the transit VNet: name `private-endpoints` and the first free /27 when absent"},
+    {.name = "zoneId",
+     TEXT(ZONE_ID),
+     AT(zone_id),
+     .text =
+         "the private DNS zone of the region's sign-in record; when absent the zone that the transit VNet is linked to, then "
+         "that of `privateDns`, or a new one in the resource group"},
 };
+#undef AT
 const struct cw_shape cw_browser_authentication_v1_shape = {.name = "browserAuthentication",
                                                             .text = "The endpoint for browser sign-in.",
                                                             .bytes =

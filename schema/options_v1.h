@@ -72,8 +72,16 @@ struct cw_private_dns_v1 {
     const char *zone_id; /* NULL: an own zone, or the one that is linked already */
 };
 
+/* With mode ensure; NULL members: chosen when they are needed. */
 struct cw_browser_authentication_v1 {
-    int mode; /* enum cw_browser_mode */
+    int mode;            /* enum cw_browser_mode */
+    const char *vnet_id; /* the transit VNet */
+    const char *resource_group;
+    const char *workspace_name;
+    struct cw_subnet_v1 host_subnet;
+    struct cw_subnet_v1 container_subnet;
+    struct cw_subnet_v1 endpoint_subnet;
+    const char *zone_id;
 };
 
 extern const struct cw_shape cw_options_v1_shape;

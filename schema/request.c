@@ -97,6 +97,7 @@ static void take_common(struct cw_request *req, void *data)
         req->tenant_id = v->tenant_id;
         req->cloud = v->cloud;
         req->options = v->options;
+        req->browser_authentication.mode = CW_BROWSER_CHECK;
         break;
     }
     case CW_REQUEST_CANCEL:
@@ -113,6 +114,7 @@ static void fill_defaults(struct cw_request *req, void *data, struct cw_arena *m
         req->options.deadline_minutes = kinds[req->kind].deadline_minutes;
     if (req->kind != CW_REQUEST_PROVISION && req->kind != CW_REQUEST_MIGRATE)
         return;
+    cw_network_fill_browser(&req->browser_authentication);
     if (req->private_endpoint.name == NULL)
         req->private_endpoint.name = cw_arena_printf(mem, "%.57s-ui-api", req->workspace_name);
     if (req->kind == CW_REQUEST_MIGRATE) {
@@ -121,6 +123,7 @@ static void fill_defaults(struct cw_request *req, void *data, struct cw_arena *m
         m->options = req->options;
         m->network = req->network;
         m->private_endpoint = req->private_endpoint;
+        m->browser_authentication = req->browser_authentication;
         return;
     }
     struct cw_provision_v1 *p = data;
@@ -131,6 +134,7 @@ static void fill_defaults(struct cw_request *req, void *data, struct cw_arena *m
     p->options = req->options;
     p->network = req->network;
     p->private_endpoint = req->private_endpoint;
+    p->browser_authentication = req->browser_authentication;
 }
 
 static void check_tags(const struct cw_provision_v1 *p, struct cw_arena *mem, struct cw_problems *problems)
@@ -164,10 +168,6 @@ static void check_is_built(const struct cw_request *req, struct cw_arena *mem, s
         cw_problems_add(problems, mem, "/options/repeatSeconds",
                         "leave it away and send verify requests on a schedule",
                         "repeated verification is not built yet");
-    if (req->browser_authentication.mode != CW_BROWSER_SKIP)
-        cw_problems_add(problems, mem, "/browserAuthentication/mode",
-                        "use skip: back-end connections don't need it",
-                        "browser authentication is not built yet");
 }
 
 static void *decode_data(struct cw_request *req, const json_t *doc, struct cw_arena *mem,
@@ -189,6 +189,7 @@ static void *decode_data(struct cw_request *req, const json_t *doc, struct cw_ar
     if (req->kind == CW_REQUEST_PROVISION)
         check_provision(req, mem, problems);
     cw_network_check_egress(&req->network, mem, problems);
+    cw_network_check_browser(&req->browser_authentication, &req->network, mem, problems);
     check_is_built(req, mem, problems);
     return data;
 }

@@ -123,3 +123,61 @@ void cw_network_check_egress(const struct cw_network_v1 *network, struct cw_aren
         cw_problems_add(problems, mem, "/network/egress/routeTableId",
                         "set mode to routeTable, or leave the id away", "does not fit the mode");
 }
+
+void cw_network_fill_browser(struct cw_browser_authentication_v1 *browser)
+{
+    if (browser->mode != CW_BROWSER_ENSURE)
+        return;
+    if (browser->host_subnet.name == NULL)
+        browser->host_subnet.name = "web-auth-host";
+    if (browser->container_subnet.name == NULL)
+        browser->container_subnet.name = "web-auth-container";
+    if (browser->endpoint_subnet.name == NULL)
+        browser->endpoint_subnet.name = "private-endpoints";
+}
+
+static void check_browser_subnets(const struct cw_browser_authentication_v1 *browser, struct cw_arena *mem,
+                                  struct cw_problems *problems)
+{
+    const struct {
+        const char *pointer;
+        const struct cw_subnet_v1 *subnet;
+        int bits_max;
+    } subnets[] = {
+        {"/browserAuthentication/hostSubnet", &browser->host_subnet, WORKSPACE_SUBNET_BITS_MAX},
+        {"/browserAuthentication/containerSubnet", &browser->container_subnet, WORKSPACE_SUBNET_BITS_MAX},
+        {"/browserAuthentication/privateEndpointSubnet", &browser->endpoint_subnet, ENDPOINT_SUBNET_BITS_MAX},
+    };
+    for (size_t i = 0; i < CW_ARRAY_LEN(subnets); i++) {
+        uint32_t base;
+        int bits;
+        const char *prefix = subnets[i].subnet->prefix;
+        if (prefix != NULL && cw_cidr_parse(prefix, &base, &bits) && bits > subnets[i].bits_max)
+            cw_problems_add(problems, mem, cw_arena_printf(mem, "%s/prefix", subnets[i].pointer),
+                            "give it a shorter prefix", "is too small: at most /%d", subnets[i].bits_max);
+        for (size_t j = 0; j < i; j++)
+            if (cw_z_eq_nocase(subnets[i].subnet->name, subnets[j].subnet->name))
+                cw_problems_add(problems, mem, cw_arena_printf(mem, "%s/name", subnets[i].pointer),
+                                "give each subnet its own name", "has the same name as the subnet of %s",
+                                subnets[j].pointer);
+    }
+}
+
+void cw_network_check_browser(const struct cw_browser_authentication_v1 *browser,
+                              const struct cw_network_v1 *network, struct cw_arena *mem,
+                              struct cw_problems *problems)
+{
+    static const char pointer[] = "/browserAuthentication/vnetId";
+    bool is_ensured = browser->mode == CW_BROWSER_ENSURE;
+    if (is_ensured && browser->vnet_id == NULL)
+        cw_problems_add(problems, mem, pointer, "name the transit VNet, or set mode to check",
+                        "is required: the isolated workspace stands in the transit VNet");
+    if (!is_ensured && browser->vnet_id != NULL)
+        cw_problems_add(problems, mem, pointer, "set mode to ensure, or leave the id away",
+                        "does not fit the mode");
+    if (is_ensured && browser->vnet_id != NULL && cw_z_eq_nocase(browser->vnet_id, network->vnet_id))
+        cw_problems_add(problems, mem, pointer, "name the transit VNet that all workspaces share",
+                        "must be another VNet than the workspace's own");
+    if (is_ensured)
+        check_browser_subnets(browser, mem, problems);
+}

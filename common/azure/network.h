@@ -160,7 +160,7 @@ int cw_network_ensure_private_endpoint(struct cw_arm *arm, const struct cw_call 
                                        const struct cw_private_endpoint_goal *goal,
                                        struct cw_ensured *ret_ensured,
                                        struct cw_private_endpoint *ret_endpoint, struct cw_err *err);
-/* Endpoints of the subscription that lead to this workspace (all groups). Others' endpoints, in subscriptions that we do not
+/* Endpoints of the subscription that lead to this workspace (all groups); NULL = to any. Others' endpoints, in subscriptions that we do not
  * see, are only in the workspace's own connection list. */
 int cw_network_list_private_endpoints(struct cw_arm *arm, const struct cw_call *call,
                                       const char *subscription, const char *workspace_id,

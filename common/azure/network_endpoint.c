@@ -112,7 +112,7 @@ int cw_network_list_private_endpoints(struct cw_arm *arm, const struct cw_call *
     json_t *v;
     json_array_foreach(items, i, v) {
         read_endpoint(v, call->mem, &out[count]);
-        if (cw_armid_eq(out[count].target_id, workspace_id))
+        if (workspace_id == NULL || cw_armid_eq(out[count].target_id, workspace_id))
             count++;
     }
     *ret_endpoints = out;

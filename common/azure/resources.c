@@ -169,6 +169,47 @@ int cw_resources_list_locks(struct cw_arm *arm, const struct cw_call *call, cons
     return 0;
 }
 
+/* The list also tells of locks below the scope. */
+static bool holds_at(const struct cw_lock *lock, const char *scope)
+{
+    static const char tail[] = "/providers/Microsoft.Authorization/locks/";
+    const char *end = strcasestr(lock->id, tail);
+    for (const char *next = end; next != NULL; next = strcasestr(next + 1, tail))
+        end = next;
+    size_t n = end == NULL ? 0 : (size_t)(end - lock->id);
+    bool is_above = n > 0 && strncasecmp(lock->id, scope, n) == 0 && (scope[n] == '/' || scope[n] == '\0');
+    return is_above &&
+           (cw_z_eq_nocase(lock->level, "CanNotDelete") || cw_z_eq_nocase(lock->level, "ReadOnly"));
+}
+
+int cw_resources_ensure_delete_lock(struct cw_arm *arm, const struct cw_call *call, const char *scope,
+                                    const char *name, const char *notes, struct cw_ensured *ret_ensured,
+                                    struct cw_err *err)
+{
+    const struct cw_lock *locks = NULL;
+    size_t count = 0;
+    int r = cw_resources_list_locks(arm, call, scope, &locks, &count, err);
+    if (r == -CW_ENOTFOUND && call->plan_only) { /* the scope itself would be created */
+        cw_err_clear(err);
+        r = 0;
+    }
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        if (holds_at(&locks[i], scope)) {
+            *ret_ensured = (struct cw_ensured){.effect = CW_EFFECT_NONE};
+            return 0;
+        }
+    const char *id = cw_arena_printf(call->mem, "%s/providers/Microsoft.Authorization/locks/%s", scope, name);
+    CW_AUTO(cw_auto_json)
+    json_t *desired = json_pack("{s:{s:s}}", "properties", "level", "CanNotDelete");
+    CW_AUTO(cw_auto_json) json_t *creation = json_pack("{s:{s:s}}", "properties", "notes", notes);
+    if (id == NULL || desired == NULL || creation == NULL)
+        return cw_err_set(err, CW_ENOMEM, "lock");
+    const struct cw_goal goal = {.id = id, .api = &cw_api_locks, .desired = desired, .at_creation = creation};
+    return cw_arm_ensure(arm, call, &goal, ret_ensured, err);
+}
+
 int cw_resources_permissions(struct cw_arm *arm, const struct cw_call *call, const char *scope,
                              struct cw_permissions *ret_permissions, struct cw_err *err)
 {

@@ -48,6 +48,11 @@ struct cw_lock {
 /* Management locks that hold at the scope, inherited ones included. */
 int cw_resources_list_locks(struct cw_arm *arm, const struct cw_call *call, const char *scope,
                             const struct cw_lock **ret_locks, size_t *ret_count, struct cw_err *err);
+/* A lock against deletion that holds at the scope; any that is there, also an inherited one, will do. Otherwise one of that name
+ * is made. */
+int cw_resources_ensure_delete_lock(struct cw_arm *arm, const struct cw_call *call, const char *scope,
+                                    const char *name, const char *notes, struct cw_ensured *ret_ensured,
+                                    struct cw_err *err);
 
 /* One role's worth of permissions. */
 struct cw_permission {

@@ -194,6 +194,21 @@ struct rig *rig_new(const char *state, const char *kind, const char *data)
     return rig;
 }
 
+const char *rig_read_state(const char *name, struct cw_buf *out)
+{
+    CW_AUTO(cw_buf_fini) struct cw_buf path = {0};
+    const char *root = getenv("CW_ROOT");
+    char block[8192];
+    cw_buf_addf(&path, "%s/tests/azure/states/%s.json", root != NULL ? root : ".", name);
+    FILE *f = fopen(cw_buf_z(&path), "rb");
+    if (f == NULL)
+        fail_msg("%s: cannot be opened", cw_buf_z(&path));
+    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
+        cw_buf_add(out, block, n);
+    (void)fclose(f);
+    return cw_buf_z(out);
+}
+
 struct rig *rig_restart(struct rig *take_rig)
 {
     struct saved s = save(take_rig);

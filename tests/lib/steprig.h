@@ -60,6 +60,8 @@ struct rig {
     int64_t write_count; /* before_write hooks */
 };
 
+/* A shipped state, by its name in tests/azure/states; lives in out. */
+const char *rig_read_state(const char *name, struct cw_buf *out);
 /* kind "provision" …, data is the request's data as JSON. The test fails on any mistake. */
 struct rig *rig_new(const char *state, const char *kind, const char *data);
 /* A worker that starts after a crash: the same request and facts, what the model has become, new clients. Frees the old one. */

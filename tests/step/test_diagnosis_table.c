@@ -3,21 +3,6 @@
 
 #define WORKSPACE "broken-ws"
 
-static char *read_state(const char *name, struct cw_buf *out)
-{
-    CW_AUTO(cw_buf_fini) struct cw_buf path = {0};
-    const char *root = getenv("CW_ROOT");
-    char block[8192];
-    cw_buf_addf(&path, "%s/tests/azure/states/%s.json", root != NULL ? root : ".", name);
-    FILE *f = fopen(cw_buf_z(&path), "rb");
-    if (f == NULL)
-        fail_msg("%s: cannot be opened", cw_buf_z(&path));
-    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
-        cw_buf_add(out, block, n);
-    (void)fclose(f);
-    return out->p;
-}
-
 /* Is it the same thing in two documents? By name or id. */
 static bool is_same(const json_t *a, const json_t *b)
 {
@@ -66,7 +51,7 @@ static void overlay(json_t *under, const json_t *over)
 static json_t *load(const char *name)
 {
     CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
-    json_t *doc = json_loads(read_state(name, &text), 0, NULL);
+    json_t *doc = json_loads(rig_read_state(name, &text), 0, NULL);
     assert_non_null(doc);
     return doc;
 }
@@ -145,6 +130,7 @@ static const struct {
      CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"record_missing", "subnet_without_nsg", CW_CAUSE_RECORD_MISSING, CW_CAUSE_SUBNET_DELEGATION},
     {"all_rules", "endpoint_pending", CW_CAUSE_SETTINGS_MISMATCH, CW_CAUSE_ENDPOINT_NOT_APPROVED},
+    {"browser_record_overwritten", "nsg_denies_storage", CW_CAUSE_NSG_BLOCKS, CW_CAUSE_BROWSER_RECORD_WRONG},
 };
 
 static void both_of_two_causes_are_named(void **state)

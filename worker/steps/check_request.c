@@ -39,16 +39,31 @@ static int check_policy(const struct cw_step_ctx *c, struct cw_err *err)
 }
 
 /* The workspace itself may still ask for another name: ensure_private_dns then says so, but that is a rare region. */
-static int check_zone_name(const struct cw_step_ctx *c, struct cw_err *err)
+static int check_zone_name(const struct cw_step_ctx *c, const char *asked, const char *asked_by,
+                           struct cw_err *err)
 {
-    const char *asked = c->req->private_dns.zone_id;
     const char *needed = c->svc->cloud->private_zone;
     if (asked == NULL || cw_z_eq_nocase(cw_armid_name(asked), needed))
         return 0;
-    (void)cw_err_set(err, CW_EREJECTED, "privateDns.zoneId names zone %s, a workspace of this cloud needs %s",
+    (void)cw_err_set(err, CW_EREJECTED, "%s names zone %s, a workspace of this cloud needs %s", asked_by,
                      cw_armid_name(asked), needed);
-    cw_err_remedy(err, "name a zone called %s, or leave privateDns out", needed);
+    cw_err_remedy(err, "name a zone called %s, or leave %s out", needed, asked_by);
     return -CW_EREJECTED;
+}
+
+/* The isolated workspace is made there. */
+static int check_transit(const struct cw_step_ctx *c, struct cw_err *err)
+{
+    const char *vnet = c->req->browser_authentication.vnet_id;
+    const char *subscription = vnet == NULL ? NULL : cw_armid_subscription_of(c->call.mem, vnet);
+    if (vnet != NULL && subscription == NULL)
+        return cw_err_set(err, CW_ENOMEM, "subscription");
+    if (!is_allowed(subscription, c->svc->policy->subscriptions, c->svc->policy->subscription_count))
+        return refuse(
+            err,
+            "ask the operator to add it to policy.subscriptions, or set browserAuthentication.mode to check",
+            "the transit VNet's subscription is not one that this fleet works for");
+    return 0;
 }
 
 static int check_provider(struct cw_step_ctx *c, const char *provider, const char *type, const char *region,
@@ -85,7 +100,11 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     const struct cw_provision_v1 *provision = c->req->provision;
     int r = check_policy(c, err);
     if (r == 0)
-        r = check_zone_name(c, err);
+        r = check_zone_name(c, c->req->private_dns.zone_id, "privateDns.zoneId", err);
+    if (r == 0)
+        r = check_zone_name(c, c->req->browser_authentication.zone_id, "browserAuthentication.zoneId", err);
+    if (r == 0)
+        r = check_transit(c, err);
     if (r < 0)
         return r;
     if (c->req->kind == CW_REQUEST_VERIFY)

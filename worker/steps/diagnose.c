@@ -9,6 +9,18 @@ static bool when(const struct cw_request *req, const struct cw_facts *facts)
     return cw_facts_proof(facts)->code != NULL;
 }
 
+/* What verify_dns saw beside the connection is not why the proof failed: it comes last. */
+static void keep_beside(const struct cw_step_ctx *c, struct cw_findings *findings)
+{
+    for (size_t i = 0; i < c->facts->diagnosis_count && findings->count < CW_FINDINGS_MAX; i++) {
+        const struct cw_diagnosis_v1 *d = &c->facts->diagnosis[i];
+        if (d->cause != CW_CAUSE_BROWSER_AUTHENTICATION_MISSING && d->cause != CW_CAUSE_BROWSER_RECORD_WRONG)
+            continue;
+        findings->items[findings->count] = *d;
+        findings->items[findings->count++].confidence = CW_BESIDE;
+    }
+}
+
 static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
     struct cw_readings *readings = cw_arena_alloc(c->call.mem, sizeof *readings);
@@ -18,6 +30,8 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     int r = cw_diagnosis_make(c, readings, findings, err);
     if (r < 0)
         return cw_err_wrap(err, "diagnosis");
+    keep_beside(c, findings);
+    cw_findings_rank(findings);
     c->out->diagnosis = findings->items;
     c->out->diagnosis_count = findings->count;
     for (size_t i = 0; i < findings->count; i++)

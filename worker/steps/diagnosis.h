@@ -17,6 +17,7 @@
 #define CW_SURE 95
 #define CW_LIKELY 75
 #define CW_POSSIBLE 50
+#define CW_BESIDE 10 /* true, but no reason for a failed proof */
 #define CW_EVIDENCE_MAX 4
 
 /* What was read. Members are zero where a thing does not exist or could not be read. */

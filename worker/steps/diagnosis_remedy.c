@@ -9,6 +9,7 @@
 #define SECURE_CLUSTERS "Enable secure cluster connectivity"
 #define TERMINATIONS "Cluster termination reasons (Azure Databricks)"
 #define ACCESS_LISTS "Configure IP access lists for workspaces"
+#define STANDARD "Enable Azure Private Link as a standard deployment"
 #define LOCKS "Lock your Azure resources to protect your infrastructure"
 
 /* A command is a template: {workspace} {group} {name} {subscription} of the workspace, {vnet} {endpoint} {zone} {zoneName} {record}
@@ -120,6 +121,13 @@ static const struct remedy remedies[CW_CAUSE__COUNT] = {
     [CW_CAUSE_IP_ACCESS_LIST] = {CW_REPAIRER_WORKSPACE_ADMIN,
                                  "databricks ip-access-lists list, with the workspace's own CLI",
                                  ACCESS_LISTS},
+    [CW_CAUSE_BROWSER_AUTHENTICATION_MISSING] =
+        {CW_REPAIRER_NETWORK_TEAM,
+         "causeway submit --wait, with a request that says browserAuthentication ensure, once the record is gone",
+         STANDARD},
+    [CW_CAUSE_BROWSER_RECORD_WRONG] =
+        {CW_REPAIRER_NETWORK_TEAM, "portal: {idName}, so that one endpoint's zone group writes the record",
+         STANDARD},
     [CW_CAUSE_RESOURCE_LOCKED] = {CW_REPAIRER_NETWORK_TEAM, "az lock list --resource {id}", LOCKS},
 };
 

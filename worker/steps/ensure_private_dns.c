@@ -19,51 +19,16 @@ static int choose_zone_name(struct cw_step_ctx *c, const char **ret_name, struct
 
 static int choose_zone(struct cw_step_ctx *c, const char *name, const char **ret_zone, struct cw_err *err)
 {
-    const char *asked = c->req->private_dns.zone_id;
-    const char *linked = NULL;
-    const char *link = NULL;
-    if (asked != NULL && !cw_z_eq_nocase(cw_armid_name(asked), name)) {
-        (void)cw_err_set(err, CW_EMISCONFIGURED, "privateDns.zoneId names zone %s, the workspace needs %s",
-                         cw_armid_name(asked), name);
-        cw_err_remedy(err, "name a zone called %s, or leave privateDns out", name);
-        return -CW_EMISCONFIGURED;
-    }
-    int r = cw_privatedns_find_linked_zone(c->svc->arm, &c->call, c->req->subscription_id, name,
-                                           c->facts->vnet_id, &linked, &link, err);
-    if (r < 0)
-        return cw_err_wrap(err, "look for a linked zone");
-    if (linked != NULL && asked != NULL && !cw_armid_eq(linked, asked)) {
-        (void)cw_err_set(err, CW_EMISCONFIGURED,
-                         "the VNet is already linked to another zone of this name: %s", linked);
-        cw_err_remedy(err, "name that zone in privateDns.zoneId, or remove its link first");
-        return -CW_EMISCONFIGURED;
-    }
-    if (linked != NULL)
-        cw_step_found(c, "the VNet is linked to zone %s", linked);
-    *ret_zone = linked != NULL ? linked
-                : asked != NULL
-                    ? asked
-                    : cw_armid_resource(c->call.mem, c->req->subscription_id, c->req->resource_group,
-                                        "Microsoft.Network/privateDnsZones", name);
-    return *ret_zone == NULL ? cw_err_set(err, CW_ENOMEM, "zone") : 0;
-}
-
-static int ensure_zone_and_link(struct cw_step_ctx *c, const char *zone, struct cw_err *err)
-{
-    struct cw_ensured done;
-    const char *link = NULL;
-    int r = cw_privatedns_ensure_zone(c->svc->arm, &c->call, zone, cw_step_tags(c), &done, err);
-    if (r < 0)
-        return cw_err_wrap(err, "private DNS zone");
-    cw_step_ensured(c, &done, "private DNS zone");
-    const char *link_name = cw_arena_printf(c->call.mem, "%s-link", cw_armid_name(c->facts->vnet_id));
-    r = cw_privatedns_ensure_link(c->svc->arm, &c->call, zone, link_name, c->facts->vnet_id, cw_step_tags(c),
-                                  &done, &link, err);
-    if (r < 0)
-        return cw_err_wrap(err, "link of the zone to the VNet");
-    cw_step_ensured(c, &done, "link of the zone to the VNet");
-    c->out->link_id = link;
-    return 0;
+    const struct cw_zone_choice choice = {
+        .name = name,
+        .vnet_id = c->facts->vnet_id,
+        .subscription = c->req->subscription_id,
+        .asked = c->req->private_dns.zone_id,
+        .asked_by = "privateDns.zoneId",
+        .otherwise = cw_armid_resource(c->call.mem, c->req->subscription_id, c->req->resource_group,
+                                       "Microsoft.Network/privateDnsZones", name),
+    };
+    return cw_private_dns_choose_zone(c, &choice, ret_zone, err);
 }
 
 static int ensure_group_and_record(struct cw_step_ctx *c, const char *zone, struct cw_err *err)
@@ -88,17 +53,20 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
     const char *name = NULL;
     const char *zone = NULL;
+    const char *link = NULL;
     int r = cw_step_lock(c, c->facts->vnet_id, err);
     if (r == 0)
         r = choose_zone_name(c, &name, err);
     if (r == 0)
         r = choose_zone(c, name, &zone, err);
     if (r == 0)
-        r = ensure_zone_and_link(c, zone, err);
+        r = cw_private_dns_ensure_zone_and_link(c, zone, c->facts->vnet_id, "link of the zone to the VNet",
+                                                &link, err);
     if (r < 0)
         return r;
     c->out->zone_id = zone;
     c->out->zone_name = name;
+    c->out->link_id = link;
     if (c->facts->endpoint_id == NULL) {
         cw_step_changed(c, "would create the endpoint's zone group and record");
         return 0;

@@ -1,7 +1,7 @@
 /* ensure_private_endpoint: a databricks_ui_api endpoint in the workspace's VNet, approved, with an address.
  * One that somebody made by hand and that fits is used.  Writes: the endpoint, its approval.  Source: guide, option 1 step 4. */
-#include "common/azure/network.h"
 #include "common/azure/workspace.h"
+#include "worker/steps/endpoint_parts.h"
 #include "worker/steps/plans.h"
 
 static int adopt(struct cw_step_ctx *c, struct cw_private_endpoint *ret_endpoint, bool *ret_found,
@@ -16,8 +16,7 @@ static int adopt(struct cw_step_ctx *c, struct cw_private_endpoint *ret_endpoint
     *ret_found = false;
     for (size_t i = 0; i < count && !*ret_found; i++) {
         const struct cw_private_endpoint *e = &endpoints[i];
-        bool is_dead = cw_z_eq_nocase(e->status, "Rejected") || cw_z_eq_nocase(e->status, "Disconnected");
-        if (!cw_z_eq_nocase(e->group_id, CW_GROUP_UI_API) || is_dead ||
+        if (!cw_z_eq_nocase(e->group_id, CW_GROUP_UI_API) || cw_endpoint_is_dead(e) ||
             !cw_armid_is_within(e->subnet_id, c->facts->vnet_id))
             continue;
         *ret_endpoint = *e;
@@ -41,62 +40,28 @@ static int make(struct cw_step_ctx *c, struct cw_private_endpoint *ret_endpoint,
     return cw_network_ensure_private_endpoint(c->svc->arm, &c->call, &goal, done, ret_endpoint, err);
 }
 
-static int approve(struct cw_step_ctx *c, const struct cw_private_endpoint *endpoint, struct cw_err *err)
-{
-    const struct cw_endpoint_connection *connections = NULL;
-    size_t count = 0;
-    int r =
-        cw_workspace_list_connections(c->svc->arm, &c->call, c->req->workspace_id, &connections, &count, err);
-    if (r < 0)
-        return cw_err_wrap(err, "list endpoint connections");
-    for (size_t i = 0; i < count; i++) {
-        if (!cw_armid_eq(connections[i].endpoint_id, endpoint->id))
-            continue;
-        enum cw_effect effect = CW_EFFECT_NONE;
-        r = cw_workspace_approve_connection(c->svc->arm, &c->call, connections[i].id, &effect, err);
-        if (r < 0)
-            return cw_err_wrap(err, "approve the endpoint's connection");
-        if (cw_effect_is_change(effect))
-            cw_step_changed(c, "approved connection %s", connections[i].name);
-        return 0;
-    }
-    return cw_err_set(err, CW_ENOTREADY, "the workspace does not show the connection of endpoint %s yet",
-                      endpoint->name);
-}
-
 static int record_address(struct cw_step_ctx *c, const struct cw_private_endpoint *endpoint,
                           struct cw_err *err)
 {
-    struct cw_nic nic;
-    if (endpoint->nic_id == NULL)
-        return cw_err_set(err, CW_ENOTREADY, "endpoint %s has no network interface yet", endpoint->name);
-    int r = cw_network_get_nic(c->svc->arm, &c->call, endpoint->nic_id, &nic, err);
+    const char *address = NULL;
+    int r = cw_endpoint_address(c, endpoint, &address, err);
     if (r < 0)
-        return cw_err_wrap(err, "network interface of endpoint %s", endpoint->name);
-    if (nic.address_count == 0)
-        return cw_err_set(err, CW_ENOTREADY, "endpoint %s has no address yet", endpoint->name);
+        return r;
     c->out->endpoint_id = endpoint->id;
     c->out->endpoint_name = endpoint->name;
     c->out->endpoint_status = endpoint->status;
     c->out->nic_id = endpoint->nic_id;
-    c->out->endpoint_address = nic.addresses[0];
-    cw_step_found(c, "endpoint %s is approved and has address %s", endpoint->name, nic.addresses[0]);
+    c->out->endpoint_address = address;
+    cw_step_found(c, "endpoint %s is approved and has address %s", endpoint->name, address);
     return 0;
 }
 
 static int settle(struct cw_step_ctx *c, struct cw_private_endpoint *endpoint, struct cw_err *err)
 {
     struct cw_workspace ws;
-    if (!cw_z_eq_nocase(endpoint->status, "Approved")) {
-        int r = approve(c, endpoint, err);
-        if (r == 0)
-            r = cw_network_get_private_endpoint(c->svc->arm, &c->call, endpoint->id, endpoint, err);
-        if (r < 0)
-            return r;
-        if (!cw_z_eq_nocase(endpoint->status, "Approved"))
-            return cw_err_set(err, CW_ENOTREADY, "endpoint %s is still %s", endpoint->name, endpoint->status);
-    }
-    int r = record_address(c, endpoint, err);
+    int r = cw_endpoint_approve(c, c->req->workspace_id, endpoint, err);
+    if (r == 0)
+        r = record_address(c, endpoint, err);
     if (r < 0)
         return r;
     r = cw_workspace_wait(c->svc->arm, &c->call, c->req->workspace_id, &ws, err);

@@ -5,17 +5,7 @@
 int cw_hub_lock(struct cw_step_ctx *c, const char *vnet_id, struct cw_err *err)
 {
     const char *hub = c->req->network.hub_peering.vnet_id;
-    if (hub == NULL || cw_armid_eq(hub, vnet_id))
-        return cw_step_lock(c, vnet_id, err);
-    char *a = cw_step_copy(c, vnet_id);
-    char *b = cw_step_copy(c, hub);
-    if (a == NULL || b == NULL)
-        return cw_err_set(err, CW_ENOMEM, "locks");
-    cw_z_lower(a);
-    cw_z_lower(b);
-    bool is_ours_first = strcmp(a, b) < 0;
-    int r = cw_step_lock(c, is_ours_first ? a : b, err);
-    return r < 0 ? r : cw_step_lock(c, is_ours_first ? b : a, err);
+    return hub == NULL ? cw_step_lock(c, vnet_id, err) : cw_step_lock_two(c, vnet_id, hub, err);
 }
 
 static const struct cw_peering *find(const struct cw_vnet *vnet, const char *remote_id)

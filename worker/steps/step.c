@@ -35,6 +35,21 @@ int cw_step_lock(struct cw_step_ctx *c, const char *resource_id, struct cw_err *
     return c->call.plan_only ? 0 : c->ops->lock(c->ops_arg, resource_id, err);
 }
 
+int cw_step_lock_two(struct cw_step_ctx *c, const char *one, const char *other, struct cw_err *err)
+{
+    if (cw_armid_eq(one, other))
+        return cw_step_lock(c, one, err);
+    char *a = cw_step_copy(c, one);
+    char *b = cw_step_copy(c, other);
+    if (a == NULL || b == NULL)
+        return cw_err_set(err, CW_ENOMEM, "locks");
+    cw_z_lower(a);
+    cw_z_lower(b);
+    bool is_ordered = strcmp(a, b) < 0;
+    int r = cw_step_lock(c, is_ordered ? a : b, err);
+    return r < 0 ? r : cw_step_lock(c, is_ordered ? b : a, err);
+}
+
 int cw_step_keep(struct cw_step_ctx *c, struct cw_err *err)
 {
     return c->call.plan_only || c->ops->keep == NULL ? 0 : c->ops->keep(c->ops_arg, c->out, err);

@@ -89,6 +89,8 @@ void cw_step_found(struct cw_step_ctx *c, const char *fmt, ...) CW_PRINTF(2, 3);
 void cw_step_changed(struct cw_step_ctx *c, const char *fmt, ...) CW_PRINTF(2, 3);
 /* Serialise with every other writer of this resource, fleet-wide. Errors: -CW_ETIMEDOUT, cancellation, -CW_ELOST. */
 int cw_step_lock(struct cw_step_ctx *c, const char *resource_id, struct cw_err *err);
+/* Both, in the order that keeps from deadlock; one when they are the same. Errors: as above, -CW_ENOMEM. */
+int cw_step_lock_two(struct cw_step_ctx *c, const char *one, const char *other, struct cw_err *err);
 
 /* Write down now what c->out holds, before something is done that must not be forgotten: it is journaled, told in a progress
  * event that Kafka has acknowledged, and part of c->facts from here on, also after a crash. Errors: those of a journal write.

@@ -2,6 +2,7 @@
  * Wrong, missing and duplicate are told apart.  Writes: nothing.  Source: guide, shared steps, step 1. */
 #include "common/azure/privatedns.h"
 #include "common/azure/workspace.h"
+#include "worker/steps/browser_picture.h"
 #include "worker/steps/plans.h"
 
 #define STEP "verify_dns"
@@ -156,7 +157,7 @@ static int check_behind_own_dns(struct cw_step_ctx *c, const char *address, stru
     return 0;
 }
 
-static int run(struct cw_step_ctx *c, struct cw_err *err)
+static int verify(struct cw_step_ctx *c, struct cw_err *err)
 {
     bool is_elsewhere = false;
     const char *address = NULL;
@@ -183,6 +184,15 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
                             "no private DNS zone of the needed name is linked to the workspace's VNet",
                             c->out->zone_name);
     return check_record(c, zone, address, err);
+}
+
+static int run(struct cw_step_ctx *c, struct cw_err *err)
+{
+    const char *browser_zone = c->facts->browser_zone_id;
+    int r = verify(c, err);
+    if (r < 0 || c->out->proof_error.code != NULL || c->out->proof_again.code != NULL)
+        return r;
+    return cw_browser_check(c, browser_zone != NULL ? browser_zone : c->out->zone_id, err);
 }
 
 /* After repairs, once. */

@@ -2,6 +2,7 @@
 import sys
 
 from azure.mgmt.databricks import AzureDatabricksManagementClient
+from azure.mgmt.resource.locks import ManagementLockClient
 from common import (CLIENT, GROUP, LOCATION, SUBSCRIPTION, HttpResponseError, ResourceExistsError, ResourceNotFoundError, fails, run,
                     until, wait)
 
@@ -154,7 +155,25 @@ def test_browser_authentication():
     assert estate.endpoint
     pe = wait(endpoints().begin_create_or_update(GROUP, "pe-auth", estate.endpoint_body(estate.workspace.id, "browser_authentication")))
     assert pe.private_link_service_connections[0].group_ids == ["browser_authentication"]
+    body = {"properties": {"privateDnsZoneConfigs": [{"name": "databricks", "properties": {"privateDnsZoneId": estate.zone.id}}]}}
+    group = wait(estate.network.private_dns_zone_groups.begin_create_or_update(GROUP, "pe-auth", "default", body))
+    record = group.private_dns_zone_configs[0].record_sets[0]
+    assert record.record_set_name == f"{LOCATION}.pl-auth", record
+    stored = estate.dns.record_sets.get(GROUP, estate.zone_name, "A", record.record_set_name)
+    assert [a.ipv4_address for a in stored.properties.a_records] == record.ip_addresses
     wait(endpoints().begin_delete(GROUP, "pe-auth"))
+
+
+def test_lock_keeps_a_workspace():
+    assert estate.endpoint
+    locks = sim.client(ManagementLockClient, SUBSCRIPTION).management_locks
+    made = locks.create_or_update_by_scope(estate.workspace.id, "keep", {"level": "CanNotDelete", "notes": "shared"})
+    assert made.level == "CanNotDelete" and locks.get_by_scope(estate.workspace.id, "keep").notes == "shared"
+    assert [x.name for x in locks.list_by_scope(estate.workspace.id)] == ["keep"]
+    fails(ResourceExistsError, "ScopeLocked", spaces().begin_delete, GROUP, "wks")
+    assert wait(spaces().begin_update(GROUP, "wks", {"tags": {"a": "c"}})).tags == {"a": "c"}
+    locks.delete_by_scope(estate.workspace.id, "keep")
+    assert list(locks.list_by_scope(estate.workspace.id)) == []
 
 
 def connection_of(name):

@@ -77,12 +77,26 @@ static void a_cluster_that_failed_for_another_reason_failed(void **state)
     assert_non_null(strstr(text, "? a command on it"));
 }
 
+static void sign_in_is_marked_although_the_proof_succeeded(void **state)
+{
+    (void)state;
+    CW_AUTO(cw_auto_str)
+    char *text = print(
+        "{\"outcome\":\"succeeded\",\"steps\":[{\"name\":\"verify_dns\",\"outcome\":\"done\"},"
+        "{\"name\":\"run_probe\",\"outcome\":\"done\"}],\"diagnosis\":[{\"cause\":\"browser_record_wrong\","
+        "\"confidence\":95,\"message\":\"m\",\"repair\":\"r\"}]}");
+    assert_int_equal(count(text, "\u2713"), 8);
+    assert_non_null(strstr(text, "\u2717 browser sign-in"));
+    assert_non_null(strstr(text, "m (browser_record_wrong, 95 %)"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_proven_workspace_has_every_check),
         cmocka_unit_test(a_finding_stands_below_its_check_and_what_was_not_seen_is_no_success),
         cmocka_unit_test(a_cluster_that_failed_for_another_reason_failed),
+        cmocka_unit_test(sign_in_is_marked_although_the_proof_succeeded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
