@@ -210,6 +210,10 @@ static void check_permissions(struct doctor *d, struct cw_azure_session *azure, 
     else
         report(d, DOUBTFUL, "permissions", cw_buf_z(&missing),
                "assign the role of ops/deploy/role.json here, or on the groups that workers change");
+    if (!cw_permissions_allow(&permissions, "Microsoft.Authorization/locks/write"))
+        report(d, DOUBTFUL, "browser sign-in",
+               "no right to put delete locks (Microsoft.Authorization/locks/write)",
+               "assign the role of ops/deploy/role.json, if requests ask for browserAuthentication ensure");
 }
 
 static void check_subscription(struct doctor *d, struct cw_azure_session *azure, const char *subscription)

@@ -375,6 +375,16 @@ static void check_compute(const struct sim_workspace *w)
     }
 }
 
+/* Two would overwrite each other's record. */
+static void check_browser(void)
+{
+    size_t count = 0;
+    for (const struct az_resource *e = az_store_first(sim.model, AZ_T_PE); e != NULL; e = e->next_of_type)
+        count += az_ieq(az_pe_group_id(e), "browser_authentication");
+    if (count > 1)
+        sim_fail("%zu browser_authentication endpoints were made in one region", count);
+}
+
 /* Where nothing goes wrong a request is taken on once, or again when a worker that joins late gets its partition. */
 static void check_claims(void)
 {
@@ -415,6 +425,8 @@ void sim_check_end(void)
         check_compute(&sim.plan.workspaces[i]);
         check_no_lock(sim.plan.workspaces[i].id);
     }
+    check_browser();
+    check_no_lock(SIM_TRANSIT);
     check_claims();
     sim_check_log();
 }

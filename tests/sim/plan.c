@@ -221,6 +221,16 @@ static void draw_upgrade(struct luck *l, struct sim_plan *p)
     }
 }
 
+/* From a stream of its own: what else a seed draws stays as it was. */
+static void draw_browser(struct sim_plan *p)
+{
+    struct luck l = {p->seed * UINT64_C(0x9E6C63D0876A9A47) + 13};
+    bool is_wanted = chance(&l, 25);
+    for (size_t i = 0; is_wanted && i < p->request_count; i++)
+        p->requests[i].is_browser_ensured =
+            p->requests[i].is_repeat ? p->requests[p->requests[i].target].is_browser_ensured : chance(&l, 60);
+}
+
 void sim_plan_draw(uint64_t seed, struct sim_plan *p)
 {
     struct luck l = {seed * UINT64_C(0xD1342543DE82EF95) + 77};
@@ -255,6 +265,7 @@ void sim_plan_draw(uint64_t seed, struct sim_plan *p)
         r->is_short =
             r->is_repeat ? p->requests[r->target].is_short : r->ask == SIM_MIGRATE && chance(&l, 30);
     }
+    draw_browser(p);
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
@@ -280,6 +291,8 @@ void sim_request_print(const struct sim_plan *p, size_t i, struct cw_buf *out)
         cw_buf_add_z(out, ", a repeat");
     if (r->ask == SIM_CANCEL)
         cw_buf_addf(out, ", of r%zu", r->target);
+    if (r->is_browser_ensured)
+        cw_buf_add_z(out, ", with browser sign-in");
     if (r->is_plan_only)
         cw_buf_add_z(out, ", plan only");
     if (!r->may_stop && r->ask == SIM_MIGRATE)
@@ -353,6 +366,8 @@ void sim_request_body(const struct sim_plan *p, size_t i, struct cw_buf *out)
         add_options(r, out);
     if (r->ask == SIM_PROVISION)
         cw_buf_add_z(out, ",\"region\":\"chinaeast2\"");
+    if (r->is_browser_ensured && (r->ask == SIM_PROVISION || r->ask == SIM_MIGRATE))
+        cw_buf_add_z(out, ",\"browserAuthentication\":{\"mode\":\"ensure\",\"vnetId\":\"" SIM_TRANSIT "\"}");
     cw_buf_add_z(out, "}}");
 }
 
@@ -372,7 +387,9 @@ void sim_state_print(const struct sim_plan *p, struct cw_buf *out)
         cw_buf_add_z(out, "}");
         comma = ",";
     }
-    cw_buf_add_z(out, "],\"databricks\":{\"workspaces\":{");
+    cw_buf_add_z(out, "],\"resources\":[{\"id\":\"" SIM_TRANSIT
+                      "\",\"location\":\"chinaeast2\",\"properties\":{\"addressSpace\":{\"addressPrefixes\":["
+                      "\"10.60.0.0/16\"]}}}],\"databricks\":{\"workspaces\":{");
     comma = "";
     for (size_t i = 0; i < p->workspace_count; i++) {
         const struct sim_workspace *w = &p->workspaces[i];

@@ -16,6 +16,10 @@
 
 enum sim_start { SIM_NEW = 0, SIM_EXISTING, SIM_HEALTHY, SIM_UNLINKED, SIM_START__COUNT };
 
+#define SIM_TRANSIT                                                                            \
+    "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-transit/providers/" \
+    "Microsoft.Network/virtualNetworks/transit"
+
 struct sim_workspace {
     enum sim_start start;
     char name[24];
@@ -47,6 +51,7 @@ struct sim_request {
     bool is_short; /* MIGRATE: in the order of the shortest outage */
     bool may_stop;
     bool may_repair;
+    bool is_browser_ensured;
     bool no_cluster;
     int64_t deadline_minutes; /* 0 = the default */
     int64_t at_ms;

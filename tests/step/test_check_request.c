@@ -68,6 +68,26 @@ static void a_zone_of_another_name_is_refused_before_anything_is_made(void **sta
     rig_free(rig);
 }
 
+static void a_transit_network_of_another_subscription_needs_the_policys_leave(void **state)
+{
+    (void)state;
+    static const char *const own[] = {RIG_SUBSCRIPTION};
+    struct cw_err err = {0};
+    struct rig *rig =
+        rig_new(RIG_EMPTY, "provision",
+                "{\"workspaceId\":\"" RIG_WORKSPACE(
+                    "new-ws") "\",\"region\":\"chinaeast2\",\"browserAuthentication\":{\"mode\":"
+                              "\"ensure\",\"vnetId\":\"/subscriptions/99999999-9999-9999-9999-999999999999/"
+                              "resourceGroups/hub/providers/Microsoft.Network/virtualNetworks/transit\"}}");
+    rig->policy = (struct cw_policy){.subscriptions = own, .subscription_count = 1};
+    assert_int_equal(rig_attempt(rig, &cw_step_check_request, false, &err), -CW_EREJECTED);
+    assert_non_null(strstr(err.text, "transit"));
+    assert_int_equal(world_call_count(), 0);
+    rig->policy = (struct cw_policy){0};
+    assert_int_equal(rig_attempt(rig, &cw_step_check_request, false, &err), 0);
+    rig_free(rig);
+}
+
 static void survives_failures(void **state)
 {
     (void)state;
@@ -83,6 +103,7 @@ int main(void)
         cmocka_unit_test(another_cloud_is_refused),
         cmocka_unit_test(a_region_without_databricks_is_refused),
         cmocka_unit_test(a_zone_of_another_name_is_refused_before_anything_is_made),
+        cmocka_unit_test(a_transit_network_of_another_subscription_needs_the_policys_leave),
         cmocka_unit_test(survives_failures),
     };
     return cmocka_run_group_tests_name("step/check_request", tests, NULL, NULL);

@@ -100,6 +100,8 @@ static int ensure_record(struct cw_step_ctx *c, const struct cw_browser_picture 
         if (r == 0 && cw_effect_is_change(done.effect))
             cw_step_ensured(c, &done, "zone group of the endpoint for browser_authentication");
     }
+    if (r == -CW_EMISCONFIGURED)
+        cw_err_remedy(err, "name its zone in browserAuthentication.zoneId, or delete the zone group");
     if (r < 0)
         return cw_err_wrap(err, "endpoint %s", endpoint->name);
     return cw_private_dns_ensure_record(c, picture->zone,
