@@ -271,7 +271,7 @@ static void survives_failures(void **state)
                                   .kind = "provision",
                                   .data = NEW("new-ws", ""),
                                   .step = STEP,
-                                  .stride = 4});
+                                  .stride = 6});
 }
 
 static void adoption_survives_failures(void **state)
