@@ -39,6 +39,7 @@ MUTANTS = [
     ("plan_that_writes", ENGINE + "execute.c", "                .plan_only = cw_job_is_plan_only(job),", "                .plan_only = false,"),
     ("no_lock_of_the_network", STEPS + "step.c", "    return c->call.plan_only ? 0 : c->ops->lock(c->ops_arg, resource_id, err);",
      "    (void)c, (void)resource_id, (void)err;\n    return 0;"),
+    ("locks_out_of_order", STEPS + "step.c", "strcmp(a, b) < 0", "strcmp(a, b) > 0"),
     ("cluster_not_looked_for", STEPS + "launch_cluster.c",
      "    int r = cw_databricks_find_cluster(c->svc->databricks, &c->call, target, name_of(c), &cluster, err);\n    if (r == -CW_ENOTFOUND)",
      "    int r = -CW_ENOTFOUND;\n    cluster = (struct cw_cluster){0};\n    if (r == -CW_ENOTFOUND)"),
