@@ -1,16 +1,16 @@
+#include "common/azure/reach.h"
 #include "worker/steps/diagnosis.h"
 
 #define ADDRESSES_RESERVED 5
-#define TOKEN_BYTES_MAX 128
 
 /* One connection that clusters need. */
-struct flow {
+struct need {
     const char *name;
     const char *tag; /* service tag; NULL = the endpoint's address */
     int port;
 };
 
-static const struct flow outbound[] = {
+static const struct need outbound[] = {
     {"endpoint 443", NULL, 443},
     {"endpoint 6666 (relay)", NULL, 6666},
     {"endpoint 8443", NULL, 8443},
@@ -19,150 +19,79 @@ static const struct flow outbound[] = {
     {"EventHub 9093", "EventHub", 9093},
     {"AzureActiveDirectory 443", "AzureActiveDirectory", 443},
 };
-static const struct flow inbound[] = {
+static const struct need inbound[] = {
     {"443", NULL, 443}, {"6666 (relay)", NULL, 6666}, {"8443", NULL, 8443}, {"8451", NULL, 8451}};
 
-/* Calls fn for each member of a comma-separated list until one is true. */
-static bool any_of(const char *list, bool (*fn)(const char *token, const void *arg), const void *arg)
+static struct cw_place place_of(const struct cw_step_ctx *c, const struct need *need, const char *endpoint)
 {
-    for (const char *p = list; p != NULL && *p != '\0';) {
-        char token[TOKEN_BYTES_MAX];
-        size_t n = strcspn(p, ",");
-        size_t kept = CW_MIN(n, sizeof token - 1);
-        memcpy(token, p, kept);
-        token[kept] = '\0';
-        if (fn(token, arg))
-            return true;
-        p += n;
-        p += *p == ',';
-    }
-    return false;
+    return need->tag == NULL ? (struct cw_place){.range = endpoint}
+                             : (struct cw_place){.tag = need->tag, .region = c->facts->location};
 }
 
-static bool is_port(const char *token, const void *arg)
-{
-    const int *port = arg;
-    int low = 0;
-    int high = 0;
-    if (cw_z_eq(token, "*"))
-        return true;
-    int read = sscanf(token, "%d-%d", &low, &high);
-    return read == 2 ? low <= *port && *port <= high : read == 1 && low == *port;
-}
-
-struct place {
-    const char *tag;     /* service tag, or NULL */
-    const char *address; /* inside the VNet, or NULL */
-};
-
-static bool is_place(const char *token, const void *arg)
-{
-    const struct place *place = arg;
-    struct cw_prefix prefix;
-    uint32_t address = 0;
-    size_t n = place->tag == NULL ? 0 : strlen(place->tag);
-    if (cw_z_eq(token, "*") || cw_z_eq(token, "0.0.0.0/0"))
-        return true;
-    if (place->tag != NULL)
-        return cw_z_eq_nocase(token, "Internet") || cw_z_eq_nocase(token, place->tag) ||
-               (cw_z_starts_nocase(token, place->tag) && token[n] == '.');
-    if (cw_z_eq_nocase(token, "VirtualNetwork"))
-        return true;
-    if (place->address == NULL || !cw_address_parse(place->address, &address))
-        return false;
-    if (cw_prefix_parse(token, &prefix))
-        return cw_prefix_has_address(prefix, address);
-    return cw_z_eq(token, place->address);
-}
-
-/* The rule that decides about a flow: the one of lowest priority number that fits; NULL = the defaults, which allow it. */
-static const struct cw_security_rule *deciding_rule(const struct cw_nsg *nsg, const char *direction,
-                                                    struct place from, struct place to, int port)
-{
-    const struct cw_security_rule *best = NULL;
-    for (size_t i = 0; i < nsg->rule_count; i++) {
-        const struct cw_security_rule *rule = &nsg->rules[i];
-        bool fits = cw_z_eq_nocase(rule->direction, direction) &&
-                    (cw_z_eq(rule->protocol, "*") || cw_z_eq_nocase(rule->protocol, "Tcp")) &&
-                    any_of(rule->ports, is_port, &port) && any_of(rule->sources, is_place, &from) &&
-                    any_of(rule->destinations, is_place, &to);
-        if (fits && (best == NULL || rule->priority < best->priority))
-            best = rule;
-    }
-    return best;
-}
-
-/* An address inside a subnet. */
-static const char *address_in(const struct cw_subnet *subnet, struct cw_arena *mem)
-{
-    return subnet == NULL || subnet->prefix == NULL
-               ? NULL
-               : cw_arena_memdup(mem, subnet->prefix, strcspn(subnet->prefix, "/"));
-}
-
+/* source: range of the workspace subnet. */
 static void judge_nsg(struct cw_step_ctx *c, const struct cw_nsg *nsg, bool is_inbound, const char *source,
                       const char *endpoint, struct cw_findings *f)
 {
-    const struct flow *flows = is_inbound ? inbound : outbound;
+    const struct need *needs = is_inbound ? inbound : outbound;
     size_t count = is_inbound ? CW_ARRAY_LEN(inbound) : CW_ARRAY_LEN(outbound);
     const struct cw_security_rule *told = NULL;
     for (size_t i = 0; i < count; i++) {
-        struct place to = {.tag = flows[i].tag, .address = endpoint};
-        const struct cw_security_rule *rule = deciding_rule(
-            nsg, is_inbound ? "Inbound" : "Outbound", (struct place){.address = source}, to, flows[i].port);
-        if (rule == NULL || !cw_z_eq_nocase(rule->access, "Deny"))
+        const struct cw_flow flow = {{.range = source}, place_of(c, &needs[i], endpoint), needs[i].port};
+        const struct cw_ruling ruling = cw_nsg_ruling(nsg, is_inbound ? "Inbound" : "Outbound", &flow);
+        if (!cw_ruling_denies(&ruling))
             continue;
-        if (told != rule)
+        if (told != ruling.rule)
             (void)cw_finding_add(
-                f, is_inbound ? CW_CAUSE_ENDPOINT_SUBNET_FILTERED : CW_CAUSE_NSG_BLOCKS, CW_SURE, false,
-                cw_arena_printf(c->call.mem, "rule %s of %s denies what clusters need", rule->name,
+                f, is_inbound ? CW_CAUSE_ENDPOINT_SUBNET_FILTERED : CW_CAUSE_NSG_BLOCKS,
+                ruling.doubt == NULL ? CW_SURE : CW_LIKELY, false,
+                cw_arena_printf(c->call.mem, "rule %s of %s denies what clusters need", ruling.rule->name,
                                 cw_armid_name(nsg->id)),
                 is_inbound
                     ? "allow 443, 6666 and 8443-8451 inbound from the workspace subnets above this rule"
                     : "allow what the evidence names above this rule; leave the rule");
-        told = rule;
-        cw_finding_evidence(f, nsg->id, rule->name, cw_arena_printf(c->call.mem, "%s allowed", flows[i].name),
+        told = ruling.rule;
+        cw_finding_evidence(f, nsg->id, told->name, cw_arena_printf(c->call.mem, "%s allowed", needs[i].name),
                             "denied");
     }
 }
 
-static bool has_default_route(const struct cw_route_table *table)
+static void judge_blackholes(const struct cw_step_ctx *c, const struct cw_route_table *table,
+                             struct cw_findings *f)
 {
-    for (size_t i = 0; i < table->route_count; i++)
-        if (cw_z_eq(table->routes[i].prefix, "0.0.0.0/0"))
-            return true;
-    return false;
-}
-
-static void judge_routes(const struct cw_route_table *table, const struct cw_readings *r,
-                         struct cw_findings *f)
-{
-    uint32_t address = 0;
-    bool has_address = r->address != NULL && cw_address_parse(r->address, &address);
-    for (size_t i = 0; i < table->route_count; i++) {
-        const struct cw_route *route = &table->routes[i];
-        struct cw_prefix prefix;
-        bool is_default = cw_z_eq(route->prefix, "0.0.0.0/0");
-        if (cw_z_eq_nocase(route->next_hop_type, "None")) {
+    const struct cw_route *told = NULL;
+    for (size_t i = 0; i < CW_ARRAY_LEN(outbound); i++) {
+        const struct cw_place to = place_of(c, &outbound[i], NULL);
+        const struct cw_route *route = to.tag == NULL ? NULL : cw_route_table_way(table, &to, 0).route;
+        if (route == NULL || !cw_z_eq_nocase(route->next_hop_type, "None"))
+            continue;
+        if (route != told)
             (void)cw_finding_add(f, CW_CAUSE_BLACKHOLE_ROUTE, CW_LIKELY, false,
                                  "a route drops traffic that clusters need",
                                  "remove the route, or add more specific ones for Storage, Sql and EventHub");
-        } else if (!cw_z_eq_nocase(route->next_hop_type, "VirtualAppliance")) {
-            continue;
-        } else if (is_default) {
-            (void)cw_finding_add(f, CW_CAUSE_ROUTE_FIREWALL, CW_POSSIBLE, false,
-                                 "all other traffic goes to an appliance, which must allow it",
-                                 "allow the hosts of outboundNetworkDependenciesEndpoints on the appliance");
-        } else if (has_address && cw_prefix_parse(route->prefix, &prefix) &&
-                   cw_prefix_has_address(prefix, address)) {
-            (void)cw_finding_add(f, CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT, CW_LIKELY, false,
-                                 "a route leads the endpoint's address to an appliance",
-                                 "add a route of the endpoint's subnet with next hop VnetLocal");
-        } else {
-            continue;
-        }
-        cw_finding_evidence(f, table->id, route->name, "no such route", route->next_hop_type);
+        told = route;
+        cw_finding_evidence(f, table->id, route->name,
+                            cw_arena_printf(c->call.mem, "%s has a way", outbound[i].name), "next hop None");
     }
+}
+
+static void judge_routes(const struct cw_step_ctx *c, const struct cw_route_table *table,
+                         const struct cw_readings *r, bool is_policed, struct cw_findings *f)
+{
+    const struct cw_route *out = cw_route_table_default(table);
+    const struct cw_route *override = cw_route_table_override(table, &r->vnet, r->address, is_policed);
+    judge_blackholes(c, table, f);
+    if (out != NULL && cw_z_eq_nocase(out->next_hop_type, "VirtualAppliance")) {
+        (void)cw_finding_add(f, CW_CAUSE_ROUTE_FIREWALL, CW_POSSIBLE, false,
+                             "all other traffic goes to an appliance, which must allow it",
+                             "allow the hosts of outboundNetworkDependenciesEndpoints on the appliance");
+        cw_finding_evidence(f, table->id, out->name, "no such route", out->next_hop_type);
+    }
+    if (override == NULL)
+        return;
+    (void)cw_finding_add(f, CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT, CW_LIKELY, false,
+                         "a route leads the endpoint's address away",
+                         "add a route of the endpoint's subnet with next hop VnetLocal");
+    cw_finding_evidence(f, table->id, override->name, "no such route", override->next_hop_type);
 }
 
 /* Without NAT and default route only Azure's default outbound access is left, which newer VNets don't have. */
@@ -173,9 +102,10 @@ static void judge_egress(const struct cw_step_ctx *c, const struct cw_readings *
     const char *code = c->facts->cluster_termination.code;
     bool is_storage = cw_z_contains_nocase(code, "STORAGE") || cw_z_contains_nocase(code, "IMAGE_DOWNLOAD") ||
                       cw_z_contains_nocase(code, "BOOTSTRAP");
-    bool host_has = host != NULL && (host->nat_gateway_id != NULL || has_default_route(&r->host_routes));
-    bool container_has =
-        container != NULL && (container->nat_gateway_id != NULL || has_default_route(&r->container_routes));
+    bool host_has =
+        host != NULL && (host->nat_gateway_id != NULL || cw_route_table_default(&r->host_routes) != NULL);
+    bool container_has = container != NULL && (container->nat_gateway_id != NULL ||
+                                               cw_route_table_default(&r->container_routes) != NULL);
     if (!is_storage || (host_has && container_has))
         return;
     bool is_half = host_has || container_has;
@@ -211,10 +141,16 @@ static void judge_subnet(const struct cw_subnet *subnet, const char *what, struc
     }
 }
 
-static bool is_filtered(const struct cw_subnet *endpoints)
+/* Do security rules, or routes, hold for the endpoints of the subnet? which: "NetworkSecurityGroupEnabled" … */
+static bool is_policed(const struct cw_subnet *endpoints, const char *which)
 {
     return endpoints != NULL && (cw_z_eq_nocase(endpoints->endpoint_policies, "Enabled") ||
-                                 cw_z_eq_nocase(endpoints->endpoint_policies, "NetworkSecurityGroupEnabled"));
+                                 cw_z_eq_nocase(endpoints->endpoint_policies, which));
+}
+
+static const char *range_of(const struct cw_subnet *subnet)
+{
+    return subnet == NULL ? NULL : subnet->prefix;
 }
 
 void cw_diagnosis_judge_network(struct cw_step_ctx *c, const struct cw_readings *r, struct cw_findings *f)
@@ -228,13 +164,14 @@ void cw_diagnosis_judge_network(struct cw_step_ctx *c, const struct cw_readings 
         return;
     judge_subnet(host, "the host subnet has lost its delegation or its NSG", f);
     judge_subnet(container, "the container subnet has lost its delegation or its NSG", f);
-    judge_nsg(c, &r->host_nsg, false, address_in(host, c->call.mem), r->address, f);
+    judge_nsg(c, &r->host_nsg, false, range_of(host), r->address, f);
     if (!cw_armid_eq(r->host_nsg.id, r->container_nsg.id))
-        judge_nsg(c, &r->container_nsg, false, address_in(container, c->call.mem), r->address, f);
-    if (is_filtered(endpoints))
-        judge_nsg(c, &r->endpoint_nsg, true, address_in(host, c->call.mem), r->address, f);
-    judge_routes(&r->host_routes, r, f);
+        judge_nsg(c, &r->container_nsg, false, range_of(container), r->address, f);
+    if (is_policed(endpoints, "NetworkSecurityGroupEnabled"))
+        judge_nsg(c, &r->endpoint_nsg, true, range_of(host), r->address, f);
+    bool is_routed = is_policed(endpoints, "RouteTableEnabled");
+    judge_routes(c, &r->host_routes, r, is_routed, f);
     if (!cw_armid_eq(r->host_routes.id, r->container_routes.id))
-        judge_routes(&r->container_routes, r, f);
+        judge_routes(c, &r->container_routes, r, is_routed, f);
     judge_egress(c, r, host, container, f);
 }
