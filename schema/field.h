@@ -53,6 +53,7 @@ enum cw_member_format {
     CW_FORMAT_ENDPOINT_NAME,  /* private endpoint: 2-64 */
     CW_FORMAT_REGION,         /* lower-case letters and digits */
     CW_FORMAT_CIDR,           /* private or shared IPv4 prefix without host bits */
+    CW_FORMAT_ADDRESS,        /* private or shared IPv4 address */
     CW_FORMAT_EVENT_ID,       /* 1-128 visible ASCII characters */
     CW_FORMAT__COUNT
 };
@@ -103,7 +104,7 @@ int cw_shape_merge(const struct cw_shape *shape, void *into, const void *from, s
 /* Is the text of this format? NULL is not. */
 bool cw_format_is(enum cw_member_format format, const char *z);
 /* Regular expression (both ECMA 262 and POSIX extended), description and remedy; NULL for CW_FORMAT_ANY. The expression is
- * necessary but not sufficient: keywords of ids and bits of prefixes are checked besides. */
+ * necessary but not sufficient: keywords of ids, bits of prefixes and ranges of addresses are checked besides. */
 const char *cw_format_pattern(enum cw_member_format format);
 const char *cw_format_name(enum cw_member_format format);
 const char *cw_format_remedy(enum cw_member_format format);

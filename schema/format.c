@@ -56,6 +56,8 @@ static const struct format formats[CW_FORMAT__COUNT] = {
                           "use the region's short name, such as chinaeast2"},
     [CW_FORMAT_CIDR] = {"IPv4 prefix", "^([0-9]{1,3}[.]){3}[0-9]{1,3}/[0-9]{1,2}$", NULL,
                         "use a private IPv4 prefix without host bits, such as 10.10.0.0/16"},
+    [CW_FORMAT_ADDRESS] = {"IPv4 address", "^([0-9]{1,3}[.]){3}[0-9]{1,3}$", NULL,
+                           "use a private IPv4 address, such as 10.0.1.4"},
     [CW_FORMAT_EVENT_ID] = {"event id", "^[!-~]{1,128}$", NULL,
                             "use 1 to 128 visible ASCII characters, best a UUID"},
 };
@@ -98,6 +100,12 @@ static bool is_private_prefix(const char *z)
             return true;
     }
     return false;
+}
+
+static bool is_private_address(const char *z)
+{
+    char prefix[sizeof "255.255.255.255/32"];
+    return snprintf(prefix, sizeof prefix, "%s/32", z) < (int)sizeof prefix && is_private_prefix(prefix);
 }
 
 /* Segment n (from 0) of a path that begins with a slash. */
@@ -147,7 +155,9 @@ bool cw_format_is(enum cw_member_format format, const char *z)
         return false;
     if (formats[format].type != NULL)
         return has_keywords(z, formats[format].type);
-    return format != CW_FORMAT_CIDR || is_private_prefix(z);
+    return format == CW_FORMAT_CIDR      ? is_private_prefix(z)
+           : format == CW_FORMAT_ADDRESS ? is_private_address(z)
+                                         : true;
 }
 
 const char *cw_format_pattern(enum cw_member_format format)

@@ -84,11 +84,19 @@ static const struct cw_member egress_members[] = {
     {.name = "natGatewayId",
      TEXT(NAT_GATEWAY_ID),
      AT(nat_gateway_id),
-     .text = "an existing NAT gateway, put on both workspace subnets"},
+     .text =
+         "natGateway: an existing NAT gateway, put on both workspace subnets; when absent the one that they have, or a "
+         "new one with a public address in the workspace's resource group"},
     {.name = "routeTableId",
      TEXT(ROUTE_TABLE_ID),
      AT(route_table_id),
-     .text = "an existing route table, put on both workspace subnets"},
+     .text = "routeTable: an existing route table, put on both workspace subnets"},
+    {.name = "firewallAddress",
+     TEXT(ADDRESS),
+     AT(firewall_address),
+     .text =
+         "routeTable, instead of `routeTableId`: where the default route leads, in the hub or the VNet itself; the table "
+         "that the subnets have when it does so, or a new one in the workspace's resource group"},
 };
 #undef AT
 static const struct cw_shape egress_shape = {.name = "egress",

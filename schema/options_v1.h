@@ -48,6 +48,7 @@ struct cw_egress_v1 {
     int mode; /* enum cw_egress_mode */
     const char *nat_gateway_id;
     const char *route_table_id;
+    const char *firewall_address; /* instead of route_table_id */
 };
 
 struct cw_hub_peering_v1 {

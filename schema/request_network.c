@@ -110,16 +110,22 @@ void cw_network_check_egress(const struct cw_network_v1 *network, struct cw_aren
                              struct cw_problems *problems)
 {
     const struct cw_egress_v1 *egress = &network->egress;
-    if (egress->mode == CW_EGRESS_NAT_GATEWAY && egress->nat_gateway_id == NULL)
-        cw_problems_add(problems, mem, "/network/egress/natGatewayId", "name an existing NAT gateway",
-                        "is required: making a NAT gateway is not built yet");
-    if (egress->mode == CW_EGRESS_ROUTE_TABLE && egress->route_table_id == NULL)
-        cw_problems_add(problems, mem, "/network/egress/routeTableId", "name an existing route table",
-                        "is required: making a route table is not built yet");
+    bool is_routed = egress->mode == CW_EGRESS_ROUTE_TABLE;
+    if (is_routed && egress->route_table_id == NULL && egress->firewall_address == NULL)
+        cw_problems_add(problems, mem, "/network/egress/routeTableId",
+                        "name an existing route table, or the firewall in firewallAddress",
+                        "is required, or firewallAddress");
+    if (is_routed && egress->route_table_id != NULL && egress->firewall_address != NULL)
+        cw_problems_add(problems, mem, "/network/egress/firewallAddress",
+                        "leave one of the two away: an existing table says itself where it leads",
+                        "does not go with routeTableId");
+    if (!is_routed && egress->firewall_address != NULL)
+        cw_problems_add(problems, mem, "/network/egress/firewallAddress",
+                        "set mode to routeTable, or leave the address away", "does not fit the mode");
     if (egress->mode != CW_EGRESS_NAT_GATEWAY && egress->nat_gateway_id != NULL)
         cw_problems_add(problems, mem, "/network/egress/natGatewayId",
                         "set mode to natGateway, or leave the id away", "does not fit the mode");
-    if (egress->mode != CW_EGRESS_ROUTE_TABLE && egress->route_table_id != NULL)
+    if (!is_routed && egress->route_table_id != NULL)
         cw_problems_add(problems, mem, "/network/egress/routeTableId",
                         "set mode to routeTable, or leave the id away", "does not fit the mode");
 }

@@ -6,7 +6,17 @@
 
 #define READY_POLL_MS 10000
 
-static struct cw_subnet read_subnet(const json_t *v)
+static const char *read_services(const json_t *v, struct cw_arena *mem)
+{
+    CW_AUTO(cw_buf_fini) struct cw_buf out = {0};
+    size_t i;
+    json_t *endpoint;
+    json_array_foreach(cw_json_at(v, "properties/serviceEndpoints"), i, endpoint)
+        cw_buf_addf(&out, "%s%s", out.n > 0 ? "," : "", cw_json_str(endpoint, "service", ""));
+    return out.n == 0 ? NULL : cw_arena_strdup(mem, cw_buf_z(&out));
+}
+
+static struct cw_subnet read_subnet(const json_t *v, struct cw_arena *mem)
 {
     struct cw_subnet s = {
         .id = cw_json_str(v, "id", ""),
@@ -18,6 +28,8 @@ static struct cw_subnet read_subnet(const json_t *v)
         .nat_gateway_id = cw_read_str(v, "properties/natGateway/id"),
         .delegation = cw_read_str(v, "properties/delegations/0/properties/serviceName"),
         .endpoint_policies = cw_read_str(v, "properties/privateEndpointNetworkPolicies"),
+        .service_endpoints = read_services(v, mem),
+        .is_private = json_is_false(cw_json_at(v, "properties/defaultOutboundAccess")),
         .ip_configuration_count = cw_json_count(v, "properties/ipConfigurations"),
         .private_endpoint_count = cw_json_count(v, "properties/privateEndpoints"),
     };
@@ -48,14 +60,17 @@ static int read_vnet(const struct cw_call *call, const json_t *doc, struct cw_vn
     size_t i;
     json_t *v;
     json_array_foreach(subnets, i, v)
-        s[out->subnet_count++] = read_subnet(v);
+        s[out->subnet_count++] = read_subnet(v, mem);
     json_array_foreach(peerings, i, v) {
-        p[out->peering_count++] = (struct cw_peering){
+        struct cw_peering *peering = &p[out->peering_count++];
+        *peering = (struct cw_peering){
             .id = cw_json_str(v, "id", ""),
             .name = cw_json_str(v, "name", ""),
             .remote_vnet_id = cw_read_str(v, "properties/remoteVirtualNetwork/id"),
             .state = cw_json_str(v, "properties/peeringState", ""),
         };
+        peering->remote_prefixes = cw_read_strings(v, "properties/remoteAddressSpace/addressPrefixes", mem,
+                                                   &peering->remote_prefix_count);
     }
     return cw_check_mem(call, err);
 }
@@ -66,6 +81,37 @@ int cw_network_get_vnet(struct cw_arm *arm, const struct cw_call *call, const ch
     json_t *doc = NULL;
     int r = cw_arm_get(arm, call, id, &cw_api_network, &doc, err);
     return r < 0 ? r : read_vnet(call, doc, ret_vnet, err);
+}
+
+bool cw_subnet_has_policies(const struct cw_subnet *subnet, const char *which)
+{
+    return subnet != NULL && (cw_z_eq_nocase(subnet->endpoint_policies, "Enabled") ||
+                              cw_z_eq_nocase(subnet->endpoint_policies, which));
+}
+
+static bool any_has(const char *const *prefixes, size_t count, uint32_t address)
+{
+    struct cw_prefix prefix;
+    for (size_t i = 0; i < count; i++)
+        if (cw_prefix_parse(prefixes[i], &prefix) && cw_prefix_has_address(prefix, address))
+            return true;
+    return false;
+}
+
+bool cw_vnet_connects(const struct cw_vnet *vnet, const char *address)
+{
+    uint32_t number = 0;
+    if (!cw_address_parse(address, &number))
+        return false;
+    if (any_has(vnet->prefixes, vnet->prefix_count, number))
+        return true;
+    for (size_t i = 0; i < vnet->peering_count; i++) {
+        const struct cw_peering *p = &vnet->peerings[i];
+        if (cw_z_eq_nocase(p->state, "Connected") &&
+            (p->remote_prefix_count == 0 || any_has(p->remote_prefixes, p->remote_prefix_count, number)))
+            return true;
+    }
+    return false;
 }
 
 const struct cw_subnet *cw_vnet_subnet(const struct cw_vnet *vnet, const char *name)
@@ -272,7 +318,7 @@ int cw_network_ensure_subnet(struct cw_arm *arm, const struct cw_call *call, con
     cw_err_clear(err);
     struct cw_subnet_goal want = *goal;
     if (now != NULL) {
-        struct cw_subnet s = read_subnet(now);
+        struct cw_subnet s = read_subnet(now, call->mem);
         if (want.prefix != NULL && s.prefix != NULL && strcmp(want.prefix, s.prefix) != 0)
             return refuse_subnet(vnet_id, goal->name, "prefix", s.prefix, want.prefix, err);
         if (want.is_for_endpoints && s.delegation != NULL)
@@ -292,7 +338,7 @@ int cw_network_ensure_subnet(struct cw_arm *arm, const struct cw_call *call, con
     return cw_arm_ensure(arm, call, &whole, ret_ensured, err);
 }
 
-/* --- NSG, routes, NAT ------------------------------------------------------------------------------------------------ */
+/* --- NSG, peering ------------------------------------------------------------------------------------------------ */
 
 int cw_network_get_nsg(struct cw_arm *arm, const struct cw_call *call, const char *id, struct cw_nsg *ret_nsg,
                        struct cw_err *err)
@@ -366,41 +412,4 @@ int cw_network_ensure_peering(struct cw_arm *arm, const struct cw_call *call, co
         return r;
     const struct cw_goal goal = {.id = id, .api = &cw_api_network, .desired = body, .read_only = read_only};
     return cw_arm_ensure(arm, call, &goal, ret_ensured, err);
-}
-
-int cw_network_get_route_table(struct cw_arm *arm, const struct cw_call *call, const char *id,
-                               struct cw_route_table *ret_table, struct cw_err *err)
-{
-    json_t *doc = NULL;
-    int r = cw_arm_get(arm, call, id, &cw_api_network, &doc, err);
-    if (r < 0)
-        return r;
-    const json_t *routes = cw_json_at(doc, "properties/routes");
-    struct cw_route *out = cw_arena_alloc_array(call->mem, json_array_size(routes) + 1, sizeof *out);
-    if (out == NULL)
-        return cw_check_mem(call, err);
-    size_t i;
-    json_t *v;
-    json_array_foreach(routes, i, v) {
-        out[i] = (struct cw_route){
-            .name = cw_json_str(v, "name", ""),
-            .prefix = cw_json_str(v, "properties/addressPrefix", ""),
-            .next_hop_type = cw_json_str(v, "properties/nextHopType", ""),
-            .next_hop_address = cw_read_str(v, "properties/nextHopIpAddress"),
-        };
-    }
-    *ret_table = (struct cw_route_table){cw_json_str(doc, "id", id), out, json_array_size(routes)};
-    return 0;
-}
-
-int cw_network_nat_gateway_exists(struct cw_arm *arm, const struct cw_call *call, const char *id,
-                                  bool *ret_exists, struct cw_err *err)
-{
-    json_t *doc = NULL;
-    int r = cw_arm_get(arm, call, id, &cw_api_network, &doc, err);
-    if (r < 0 && r != -CW_ENOTFOUND)
-        return r;
-    cw_err_clear(err);
-    *ret_exists = r == 0;
-    return 0;
 }

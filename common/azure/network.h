@@ -23,6 +23,8 @@ struct cw_subnet {
     const char *nat_gateway_id;
     const char *delegation;        /* serviceName of the first delegation */
     const char *endpoint_policies; /* privateEndpointNetworkPolicies */
+    const char *service_endpoints; /* comma-separated: "Microsoft.Storage" */
+    bool is_private;               /* defaultOutboundAccess false: no way out but what is made */
     size_t ip_configuration_count; /* addresses in use by NICs */
     size_t private_endpoint_count;
 };
@@ -32,6 +34,8 @@ struct cw_peering {
     const char *name;
     const char *remote_vnet_id;
     const char *state; /* Initiated, Connected, Disconnected */
+    const char *const *remote_prefixes;
+    size_t remote_prefix_count;
 };
 
 struct cw_vnet {
@@ -51,6 +55,11 @@ struct cw_vnet {
 
 int cw_network_get_vnet(struct cw_arm *arm, const struct cw_call *call, const char *id,
                         struct cw_vnet *ret_vnet, struct cw_err *err);
+/* Do security rules, or routes, hold for the private endpoints of the subnet? which: "NetworkSecurityGroupEnabled",
+ * "RouteTableEnabled". NULL subnet: no. Suspends: no. */
+bool cw_subnet_has_policies(const struct cw_subnet *subnet, const char *which);
+/* Is the address in the VNet's space, or in that of one it is peered with? Where a peer's space is not told: yes. Suspends: no. */
+bool cw_vnet_connects(const struct cw_vnet *vnet, const char *address);
 /* By name, without case; NULL when there is none. Suspends: no. */
 const struct cw_subnet *cw_vnet_subnet(const struct cw_vnet *vnet, const char *name);
 /* The lowest free prefix of that length in the VNet's space; NULL when there is none. Suspends: no. */
@@ -114,23 +123,6 @@ int cw_network_get_nsg(struct cw_arm *arm, const struct cw_call *call, const cha
 int cw_network_ensure_nsg(struct cw_arm *arm, const struct cw_call *call, const char *id,
                           const char *location, struct cw_tags tags, struct cw_ensured *ret_ensured,
                           struct cw_err *err);
-
-struct cw_route {
-    const char *name;
-    const char *prefix;
-    const char *next_hop_type; /* VirtualAppliance, Internet, None, VnetLocal, VirtualNetworkGateway */
-    const char *next_hop_address;
-};
-struct cw_route_table {
-    const char *id;
-    const struct cw_route *routes;
-    size_t route_count;
-};
-int cw_network_get_route_table(struct cw_arm *arm, const struct cw_call *call, const char *id,
-                               struct cw_route_table *ret_table, struct cw_err *err);
-/* Does a NAT gateway of that id exist? */
-int cw_network_nat_gateway_exists(struct cw_arm *arm, const struct cw_call *call, const char *id,
-                                  bool *ret_exists, struct cw_err *err);
 
 struct cw_private_endpoint {
     const char *id;

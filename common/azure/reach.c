@@ -189,10 +189,173 @@ const struct cw_route *cw_route_table_override(const struct cw_route_table *tabl
     return route == NULL || cw_z_eq_nocase(route->next_hop_type, "VnetLocal") ? NULL : route;
 }
 
-const struct cw_route *cw_route_table_default(const struct cw_route_table *table)
+/* --- what nodes need ------------------------------------------------------------------------------------------------ */
+
+/* By the category that the service names, or by the domain where it is a new one. */
+static const struct {
+    const char *category;
+    const char *domain;
+    const char *tag; /* NULL: the private endpoint leads there */
+    bool is_vital;
+} kinds[] = {
+    {"Webapp", NULL, NULL, false},
+    {"Control Plane NAT", NULL, NULL, false},
+    {"Extended infrastructure", NULL, NULL, false},
+    {"Azure Storage", ".core.", "Storage", true},
+    {"Azure My SQL", ".mysql.", "Sql", false},
+    {"Azure Servicebus", ".servicebus.", "EventHub", false},
+};
+
+static const struct cw_need services[] = {
+    {"Storage:443", {.tag = "Storage"}, 443, true},
+    {"Sql:3306", {.tag = "Sql"}, 3306, false},
+    {"EventHub:9093", {.tag = "EventHub"}, 9093, false},
+};
+static const struct cw_need sign_in = {
+    "AzureActiveDirectory:443", {.tag = "AzureActiveDirectory"}, 443, false};
+
+/* false: the private endpoint leads there. */
+static bool read_need(const struct cw_outbound_endpoint *e, const char *region, struct cw_arena *mem,
+                      struct cw_need *ret)
 {
-    for (size_t i = 0; i < table->route_count; i++)
-        if (cw_z_eq(table->routes[i].prefix, "0.0.0.0/0"))
-            return &table->routes[i];
-    return NULL;
+    *ret = (struct cw_need){
+        .name = cw_arena_printf(mem, "%s:%d", e->domain, e->port),
+        .to = {.tag = "", .region = region, .range = e->address},
+        .port = e->port,
+    };
+    for (size_t i = 0; i < CW_ARRAY_LEN(kinds); i++) {
+        if (!cw_z_eq_nocase(kinds[i].category, e->category) &&
+            (kinds[i].domain == NULL || !cw_z_contains_nocase(e->domain, kinds[i].domain)))
+            continue;
+        ret->to.tag = kinds[i].tag;
+        ret->is_vital = kinds[i].is_vital;
+        break;
+    }
+    return ret->to.tag != NULL && e->domain[0] != '\0';
+}
+
+/* One host may have several addresses: then none is the one. */
+static bool is_known(struct cw_need *needs, size_t count, const struct cw_need *need)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cw_z_eq_nocase(needs[i].name, need->name)) {
+            needs[i].to.range = cw_z_eq(needs[i].to.range, need->to.range) ? need->to.range : NULL;
+            return true;
+        }
+    return false;
+}
+
+const struct cw_need *cw_needs_of(const struct cw_outbound_endpoint *endpoints, size_t endpoint_count,
+                                  const char *region, struct cw_arena *mem, size_t *ret_count)
+{
+    struct cw_need *needs =
+        cw_arena_alloc_array(mem, endpoint_count + CW_ARRAY_LEN(services) + 1, sizeof *needs);
+    if (needs == NULL)
+        return NULL;
+    *ret_count = 0;
+    for (size_t i = 0; i < endpoint_count; i++)
+        if (read_need(&endpoints[i], region, mem, &needs[*ret_count]))
+            *ret_count += !is_known(needs, *ret_count, &needs[*ret_count]);
+    for (size_t i = 0; *ret_count == i && i < CW_ARRAY_LEN(services); i++) {
+        needs[i] = services[i];
+        needs[i].to.region = region;
+        (*ret_count)++;
+    }
+    needs[*ret_count] = sign_in;
+    needs[(*ret_count)++].to.region = region;
+    return cw_arena_failed(mem) ? NULL : needs;
+}
+
+/* --- from a subnet -------------------------------------------------------------------------------------------------- */
+
+static bool has_service_endpoint(const struct cw_subnet *subnet, const struct cw_place *to)
+{
+    char wanted[TOKEN_BYTES_MAX];
+    (void)snprintf(wanted, sizeof wanted, "Microsoft.%s", to->tag);
+    for (const char *p = subnet->service_endpoints; p != NULL && *p != '\0'; p += *p == ',') {
+        size_t n = strcspn(p, ",");
+        if (n == strlen(wanted) && cw_z_starts_nocase(p, wanted))
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+/* Azure's own way to the internet. */
+static enum cw_reach to_internet(const struct cw_vantage *from)
+{
+    if (from->nat != NULL)
+        return from->nat->address_count > 0 ? CW_REACH_OPEN : CW_REACH_NO_WAY;
+    return from->has_other_way || !from->subnet->is_private ? CW_REACH_OPEN : CW_REACH_NO_WAY;
+}
+
+/* What a route does with traffic for the internet. */
+static enum cw_reach through(const struct cw_vantage *from, const struct cw_route *route)
+{
+    if (route == NULL || cw_z_eq_nocase(route->next_hop_type, "Internet"))
+        return to_internet(from);
+    if (cw_z_eq_nocase(route->next_hop_type, "None"))
+        return CW_REACH_DROPPED;
+    bool is_lost = cw_z_eq_nocase(route->next_hop_type, "VirtualAppliance") && from->vnet != NULL &&
+                   !cw_vnet_connects(from->vnet, route->next_hop_address);
+    return is_lost ? CW_REACH_DROPPED : CW_REACH_APPLIANCE;
+}
+
+struct cw_reached cw_reach_by_rules(const struct cw_vantage *from, const struct cw_need *need)
+{
+    const struct cw_flow flow = {{.range = from->subnet->prefix}, need->to, need->port};
+    if (from->nsg == NULL)
+        return (struct cw_reached){.reach = CW_REACH_OPEN};
+    const struct cw_ruling ruling = cw_nsg_ruling(from->nsg, "Outbound", &flow);
+    if (ruling.doubt != NULL)
+        return (struct cw_reached){.reach = CW_REACH_DOUBTFUL, .rule = ruling.doubt};
+    if (cw_ruling_denies(&ruling))
+        return (struct cw_reached){.reach = CW_REACH_DENIED, .rule = ruling.rule};
+    return (struct cw_reached){.reach = CW_REACH_OPEN};
+}
+
+/* A service endpoint's route is Azure's own, and goes before all others. */
+struct cw_reached cw_reach_by_routes(const struct cw_vantage *from, const struct cw_need *need)
+{
+    static const struct cw_route_table none = {0};
+    if (has_service_endpoint(from->subnet, &need->to))
+        return (struct cw_reached){.reach = CW_REACH_OPEN};
+    const struct cw_way way = cw_route_table_way(from->routes == NULL ? &none : from->routes, &need->to, 0);
+    if (way.doubt != NULL)
+        return (struct cw_reached){.reach = CW_REACH_DOUBTFUL, .route = way.doubt};
+    return (struct cw_reached){.reach = through(from, way.route), .route = way.route};
+}
+
+struct cw_reached cw_reach(const struct cw_vantage *from, const struct cw_need *need)
+{
+    struct cw_reached by_rules = cw_reach_by_rules(from, need);
+    return by_rules.reach != CW_REACH_OPEN ? by_rules : cw_reach_by_routes(from, need);
+}
+
+bool cw_reach_is_cut(enum cw_reach reach)
+{
+    return reach == CW_REACH_DENIED || reach == CW_REACH_DROPPED || reach == CW_REACH_NO_WAY;
+}
+
+bool cw_reached_alike(const struct cw_reached *a, const struct cw_reached *b)
+{
+    return a->reach == b->reach && a->rule == b->rule && a->route == b->route;
+}
+
+char *cw_reached_names(const struct cw_need *needs, const struct cw_reached *reached, size_t count,
+                       size_t first, size_t bytes_max, struct cw_arena *mem)
+{
+    CW_AUTO(cw_buf_fini) struct cw_buf out = {0};
+    size_t more = 0;
+    for (size_t i = first; i < count; i++) {
+        if (!cw_reached_alike(&reached[i], &reached[first]))
+            continue;
+        if (out.n > 0 && out.n + strlen(needs[i].name) > bytes_max)
+            more++;
+        else
+            cw_buf_addf(&out, "%s%s", out.n > 0 ? ", " : "", needs[i].name);
+    }
+    if (more > 0)
+        cw_buf_addf(&out, " and %zu more", more);
+    return cw_arena_strdup(mem, cw_buf_z(&out));
 }

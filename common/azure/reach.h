@@ -7,7 +7,9 @@
 #ifndef CW_COMMON_AZURE_REACH_H
 #define CW_COMMON_AZURE_REACH_H
 
+#include "common/azure/egress.h"
 #include "common/azure/network.h"
+#include "common/azure/workspace.h"
 
 /* One end of a connection. */
 struct cw_place {
@@ -43,7 +45,52 @@ struct cw_way cw_route_table_way(const struct cw_route_table *table, const struc
  * subnet lets routes overrule the endpoint's own (privateEndpointNetworkPolicies). */
 const struct cw_route *cw_route_table_override(const struct cw_route_table *table, const struct cw_vnet *vnet,
                                                const char *address, bool is_policed);
-/* The route of 0.0.0.0/0; NULL when there is none. */
-const struct cw_route *cw_route_table_default(const struct cw_route_table *table);
+/* A public service that nodes need. */
+struct cw_need {
+    const char *name;   /* for people: "prod.blob.core.chinacloudapi.cn:443" */
+    struct cw_place to; /* its tag is never NULL */
+    int port;
+    bool is_vital; /* without it no node starts; without the others something is missing */
+};
+/* From a workspace's list of outbound endpoints (may be empty): storage, metastore, event hub, and the sign-in service that no
+ * list names. What the control plane offers is left out, the private endpoint leads there. An empty list gives the services by
+ * their tags. NULL when out of memory. */
+const struct cw_need *cw_needs_of(const struct cw_outbound_endpoint *endpoints, size_t endpoint_count,
+                                  const char *region, struct cw_arena *mem, size_t *ret_count);
+
+/* A subnet, with what governs its ways. NULL members: there is none. */
+struct cw_vantage {
+    const struct cw_subnet *subnet;
+    const struct cw_vnet *vnet; /* must hold, or be connected with, each next hop; NULL = not looked at */
+    const struct cw_nsg *nsg;
+    const struct cw_route_table *routes;
+    const struct cw_nat_gateway *nat;
+    bool has_other_way; /* a load balancer's, or public addresses of the nodes */
+};
+
+enum cw_reach {
+    CW_REACH_OPEN = 0,  /* over `route`; NULL = Azure's own */
+    CW_REACH_DENIED,    /* by `rule` */
+    CW_REACH_DROPPED,   /* by `route`, whose next hop is None, or in no connected network */
+    CW_REACH_NO_WAY,    /* private subnet without NAT gateway, or a gateway without a public address */
+    CW_REACH_APPLIANCE, /* not to be judged from here: `route` leads to a firewall or gateway, which decides */
+    CW_REACH_DOUBTFUL,  /* not to be judged: `rule` or `route` may fit */
+};
+struct cw_reached {
+    enum cw_reach reach;
+    const struct cw_security_rule *rule;
+    const struct cw_route *route;
+};
+/* By its security rules alone, and by its routes and way out alone; the first that is not open decides. */
+struct cw_reached cw_reach_by_rules(const struct cw_vantage *from, const struct cw_need *need);
+struct cw_reached cw_reach_by_routes(const struct cw_vantage *from, const struct cw_need *need);
+struct cw_reached cw_reach(const struct cw_vantage *from, const struct cw_need *need);
+/* It is sure that the connection fails. */
+bool cw_reach_is_cut(enum cw_reach reach);
+/* Two needs of one subnet that end for the same reason. */
+bool cw_reached_alike(const struct cw_reached *a, const struct cw_reached *b);
+/* "a:443, b:443 and 3 more": needs[first] and those behind it that end alike; NULL when out of memory. */
+char *cw_reached_names(const struct cw_need *needs, const struct cw_reached *reached, size_t count,
+                       size_t first, size_t bytes_max, struct cw_arena *mem);
 
 #endif

@@ -328,6 +328,23 @@ int cw_workspace_approve_connection(struct cw_arm *arm, const struct cw_call *ca
     return r;
 }
 
+/* An endpoint without details is one of HTTPS. */
+static void add_outbound(const char *category, const json_t *v, struct cw_outbound_endpoint *out,
+                         size_t *count)
+{
+    const json_t *details = cw_json_at(v, "endpointDetails");
+    size_t n = CW_MAX(json_array_size(details), (size_t)1);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *detail = json_array_get(details, i);
+        out[(*count)++] = (struct cw_outbound_endpoint){
+            .category = category,
+            .domain = cw_json_str(v, "domainName", ""),
+            .address = cw_read_str(detail, "ipAddress"),
+            .port = (int)cw_json_int(detail, "port", 443),
+        };
+    }
+}
+
 int cw_workspace_list_outbound(struct cw_arm *arm, const struct cw_call *call, const char *id,
                                const struct cw_outbound_endpoint **ret_endpoints, size_t *ret_count,
                                struct cw_err *err)
@@ -342,8 +359,12 @@ int cw_workspace_list_outbound(struct cw_arm *arm, const struct cw_call *call, c
     size_t max = 0;
     size_t i;
     json_t *category;
-    json_array_foreach(items, i, category)
-        max += cw_json_count(category, "endpoints");
+    json_array_foreach(items, i, category) {
+        size_t k;
+        json_t *v;
+        json_array_foreach(cw_json_at(category, "endpoints"), k, v)
+            max += cw_json_count(v, "endpointDetails") + 1;
+    }
     struct cw_outbound_endpoint *out = cw_arena_alloc_array(call->mem, max + 1, sizeof *out);
     if (out == NULL)
         return cw_check_mem(call, err);
@@ -352,11 +373,7 @@ int cw_workspace_list_outbound(struct cw_arm *arm, const struct cw_call *call, c
         size_t k;
         json_t *v;
         json_array_foreach(cw_json_at(category, "endpoints"), k, v)
-            out[(*ret_count)++] = (struct cw_outbound_endpoint){
-                .category = cw_json_str(category, "category", ""),
-                .domain = cw_json_str(v, "domainName", ""),
-                .port = (int)cw_json_int(v, "endpointDetails/0/port", 443),
-            };
+            add_outbound(cw_json_str(category, "category", ""), v, out, ret_count);
     }
     *ret_endpoints = out;
     return 0;

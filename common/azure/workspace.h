@@ -87,9 +87,11 @@ int cw_workspace_list_connections(struct cw_arm *arm, const struct cw_call *call
 int cw_workspace_approve_connection(struct cw_arm *arm, const struct cw_call *call, const char *connection_id,
                                     enum cw_effect *ret_effect, struct cw_err *err);
 
+/* One port of one host that clusters connect to. */
 struct cw_outbound_endpoint {
     const char *category; /* "Webapp", "Azure Storage" … */
     const char *domain;
+    const char *address; /* seldom told */
     int port;
 };
 int cw_workspace_list_outbound(struct cw_arm *arm, const struct cw_call *call, const char *id,

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define BITS_ABOVE_ALL 33 /* endpoint and service-endpoint routes win over prefixes */
+#define BITS_OF_ENDPOINT \
+    32 /* a private endpoint's own route: only a user's route to the very address goes before it */
+#define BITS_ABOVE_ALL 33 /* service endpoints' routes */
 #define BITS_OF_TAG 24
 #define NAMES_AGREE_MS 600000 /* the records of a service change so often, and so long both sides agree */
 
@@ -81,7 +83,7 @@ static void consider_system_routes(const struct way *w, struct hop *best)
     if (w->pe != NULL) {
         const char *policies = policies_of(w->m, w->pe);
         if (!az_ieq(policies, "Enabled") && !az_ieq(policies, "RouteTableEnabled"))
-            consider(best, BITS_ABOVE_ALL, false, "InterfaceEndpoint");
+            consider(best, BITS_OF_ENDPOINT, false, "InterfaceEndpoint");
     }
     if (has_service_endpoint(w))
         consider(best, BITS_ABOVE_ALL, false, "VirtualNetworkServiceEndpoint");
@@ -180,9 +182,14 @@ static void go_out(struct way *w)
     const struct az_resource *nat = az_store_get(w->m, az_str(w->subnet->body, "properties.natGateway.id"));
     const struct az_resource *ip =
         nat != NULL ? az_store_get(w->m, az_str(nat->body, "properties.publicIpAddresses.0.id")) : NULL;
+    bool has_prefix = nat != NULL && json_array_size(az_at(nat->body, "properties.publicIpPrefixes")) > 0;
     bool has_own_ips = !az_bool(w->ws->body, "properties.parameters.enableNoPublicIp.value", true);
     if (graph_vnet_of_ip(w->m, w->vnet, w->flow.to) != NULL) {
         stop(w, "route-override", "%s", "the route sends an inside address to the internet");
+        return;
+    }
+    if (nat != NULL && ip == NULL && !has_prefix) {
+        stop(w, "no-egress", "NAT gateway %s has no public address", nat->name);
         return;
     }
     if (nat != NULL)
@@ -228,8 +235,10 @@ static bool has_other_address(const struct way *w, const struct hop *hop, const 
 
 static void go_through_appliance(struct way *w, const struct hop *hop)
 {
+    uint32_t address;
     const json_t *appliance = json_object_get(json_object_get(dbx_root(w->m), "appliances"), hop->appliance);
-    if (appliance == NULL) {
+    if (appliance == NULL || !az_ip_parse(hop->appliance, &address) ||
+        graph_vnet_of_ip(w->m, w->vnet, address) == NULL) {
         stop(w, w->pe != NULL ? "route-override" : "dead-appliance", "nothing at next hop %s forwards it",
              hop->appliance);
         return;

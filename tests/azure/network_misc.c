@@ -6,6 +6,35 @@
 
 /* ---- NAT gateways, public addresses ---- */
 
+static const struct az_resource *nat_with(struct az_model *m, const char *address_id)
+{
+    for (const struct az_resource *n = az_store_first(m, AZ_T_NAT); n != NULL; n = n->next_of_type) {
+        size_t i;
+        const json_t *ip;
+        json_array_foreach(az_at(n->body, "properties.publicIpAddresses"), i, ip)
+            if (az_ieq(az_str(ip, "id"), address_id))
+                return n;
+    }
+    return NULL;
+}
+
+static int check_address(struct az_change *p, const char *id)
+{
+    const struct az_resource *user = nat_with(p->m, id), *ip = az_store_get(p->m, id);
+    if (az_check_reference(p, id, AZ_T_PUBLIC_IP, az_str(p->want, "location")) < 0)
+        return -1;
+    if (user != NULL && !az_ieq(user->id, p->call->id)) {
+        az_reply_error(p->res, 400, "PublicIPAddressInUse", "Public address %s is in use by %s.", id,
+                       user->id);
+        return -1;
+    }
+    if (az_ieq(az_str(ip->body, "sku.name"), "Standard"))
+        return 0;
+    az_reply_error(p->res, 400, "NatGatewayAndPublicIpSkuMismatch",
+                   "A NAT gateway needs public addresses of the SKU 'Standard', not %s.", id);
+    return -1;
+}
+
 static int prepare_nat(struct az_change *p)
 {
     json_t *properties = json_object_get(p->want, "properties");
@@ -16,7 +45,7 @@ static int prepare_nat(struct az_change *p)
     size_t i;
     const json_t *ip;
     json_array_foreach(json_object_get(properties, "publicIpAddresses"), i, ip)
-        if (az_check_reference(p, az_str(ip, "id"), AZ_T_PUBLIC_IP, az_str(p->want, "location")) < 0)
+        if (check_address(p, az_str(ip, "id")) < 0)
             return -1;
     if (strcmp(az_str(p->want, "sku.name"), "Standard") == 0)
         return 0;
@@ -79,6 +108,7 @@ static int prepare_public_ip(struct az_change *p)
     json_t *properties = json_object_get(p->want, "properties");
     char ip[16];
     json_object_del(properties, "ipConfiguration");
+    json_object_del(properties, "natGateway");
     az_change_lock(p, p->call->id);
     if (json_object_get(properties, "publicIPAddressVersion") == NULL)
         json_object_set_new(properties, "publicIPAddressVersion", json_string("IPv4"));
@@ -95,14 +125,17 @@ static int prepare_public_ip(struct az_change *p)
 static int prepare_delete_public_ip(struct az_change *p)
 {
     az_change_lock(p, p->call->id);
-    for (const struct az_resource *n = az_store_first(p->m, AZ_T_NAT); n != NULL; n = n->next_of_type) {
-        size_t i;
-        const json_t *ip;
-        json_array_foreach(az_at(n->body, "properties.publicIpAddresses"), i, ip)
-            if (az_ieq(az_str(ip, "id"), p->existing->id))
-                return refuse_delete(p, "PublicIPAddressCannotBeDeleted", n->id);
-    }
-    return 0;
+    const struct az_resource *nat = nat_with(p->m, p->existing->id);
+    return nat == NULL ? 0 : refuse_delete(p, "PublicIPAddressCannotBeDeleted", nat->id);
+}
+
+static json_t *render_public_ip(struct az_model *m, struct az_resource *ip)
+{
+    json_t *body = json_deep_copy(ip->body);
+    const struct az_resource *nat = nat_with(m, ip->id);
+    if (nat != NULL)
+        az_set_str(body, "properties.natGateway.id", nat->id);
+    return body;
 }
 
 const struct az_type az_type_public_ip = {
@@ -121,6 +154,7 @@ const struct az_type az_type_public_ip = {
     .new_state = "Updating",
     .prepare = prepare_public_ip,
     .prepare_delete = prepare_delete_public_ip,
+    .render = render_public_ip,
 };
 
 /* ---- route tables ---- */

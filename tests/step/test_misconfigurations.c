@@ -21,6 +21,8 @@ static const struct {
     {"update_of_another", PROVEN, 0},  /* it ends while the worker waits */
     {"nsg_denies_workers", PROVEN, 0}, /* a single node has nobody to talk to */
     {"stockout", PROVEN, 0},           /* another node type */
+    {"healthy_nat", PROVEN, 0},
+    {"healthy_firewall", PROVEN, 0},
     {"not_injected", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
     {"not_premium", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
     {"public_ips", REFUSED, CW_CAUSE_WORKSPACE_NOT_ELIGIBLE},
@@ -39,9 +41,13 @@ static const struct {
     {"firewall_denies_storage", FAILED, CW_CAUSE_ROUTE_FIREWALL},
     {"firewall_on_one_subnet", FAILED, CW_CAUSE_NO_EGRESS},
     {"dead_appliance", FAILED, CW_CAUSE_ROUTE_FIREWALL},
+    {"firewall_not_connected", FAILED, CW_CAUSE_BLACKHOLE_ROUTE},
+    {"forced_tunnel", FAILED, CW_CAUSE_ROUTE_FIREWALL},
     {"incident", FAILED, CW_CAUSE_DATABRICKS},
     {"init_script", FAILED, CW_CAUSE_CLUSTER_CONTENT},
     {"no_egress", FAILED, CW_CAUSE_NO_EGRESS},
+    {"nat_on_one_subnet", FAILED, CW_CAUSE_NO_EGRESS},
+    {"nat_without_address", FAILED, CW_CAUSE_NO_EGRESS},
     {"no_endpoint", FAILED, CW_CAUSE_ENDPOINT_MISSING},
     {"only_browser_authentication", FAILED, CW_CAUSE_ENDPOINT_MISSING},
     {"ip_access_list", FAILED, CW_CAUSE_IP_ACCESS_LIST},
@@ -55,6 +61,8 @@ static const struct {
     {"record_split_name", FAILED, CW_CAUSE_RECORD_MISSING},
     {"record_stale_address", FAILED, CW_CAUSE_RECORD_WRONG},
     {"route_blackhole", FAILED, CW_CAUSE_BLACKHOLE_ROUTE},
+    {"route_blackholes_all", FAILED, CW_CAUSE_BLACKHOLE_ROUTE},
+    {"route_to_endpoint", FAILED, CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT},
     {"route_overrides_endpoint", FAILED, CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT},
     {"storage_firewall", FAILED, CW_CAUSE_STORAGE_FIREWALL},
     {"subnet_full", FAILED, CW_CAUSE_SUBNET_FULL},

@@ -8,8 +8,8 @@
 
 #include "common/azure/databricks_access.h"
 #include "common/azure/privatedns.h"
+#include "common/azure/reach.h"
 #include "common/azure/resources.h"
-#include "common/azure/workspace.h"
 #include "worker/steps/step.h"
 
 #define CW_FINDINGS_MAX 32
@@ -40,6 +40,10 @@ struct cw_readings {
     struct cw_nsg endpoint_nsg;
     struct cw_route_table host_routes;
     struct cw_route_table container_routes;
+    struct cw_nat_gateway host_nat;
+    struct cw_nat_gateway container_nat;
+    const struct cw_need *needs; /* what nodes need of the internet */
+    size_t need_count;
     struct cw_ip_access access; /* read where the nodes' or the worker's way is public */
     bool has_access;
     bool is_worker_refused;          /* the workspace refuses this worker's network */
@@ -70,6 +74,9 @@ void cw_diagnosis_judge(struct cw_step_ctx *c, const struct cw_readings *reading
                         struct cw_findings *findings);
 /* The part about subnets, security rules and routes. Pure. */
 void cw_diagnosis_judge_network(struct cw_step_ctx *c, const struct cw_readings *readings,
+                                struct cw_findings *findings);
+/* The part about what nodes need of the internet: storage, metastore, event hub. Pure. */
+void cw_diagnosis_judge_outside(struct cw_step_ctx *c, const struct cw_readings *readings,
                                 struct cw_findings *findings);
 /* From the termination reason. Pure. */
 enum cw_sign cw_diagnosis_sign(const struct cw_step_ctx *c);

@@ -148,8 +148,31 @@ static int read_routes(struct cw_step_ctx *c, const char *id, struct cw_route_ta
 {
     if (id == NULL)
         return 0;
-    int got = cw_network_get_route_table(c->svc->arm, &c->call, id, ret, err);
+    int got = cw_egress_get_route_table(c->svc->arm, &c->call, id, ret, err);
     return tolerate(c, findings, id, got, err);
+}
+
+static int read_nat(struct cw_step_ctx *c, const char *id, struct cw_nat_gateway *ret,
+                    struct cw_findings *findings, struct cw_err *err)
+{
+    if (id == NULL)
+        return 0;
+    int got = cw_egress_get_nat_gateway(c->svc->arm, &c->call, id, ret, err);
+    return tolerate(c, findings, id, got, err);
+}
+
+static int read_needs(struct cw_step_ctx *c, struct cw_readings *r, struct cw_findings *findings,
+                      struct cw_err *err)
+{
+    const struct cw_outbound_endpoint *endpoints = NULL;
+    size_t count = 0;
+    int got =
+        cw_workspace_list_outbound(c->svc->arm, &c->call, c->req->workspace_id, &endpoints, &count, err);
+    int end = tolerate(c, findings, c->req->workspace_id, got, err);
+    if (end < 0)
+        return end;
+    r->needs = cw_needs_of(endpoints, got < 0 ? 0 : count, c->facts->location, c->call.mem, &r->need_count);
+    return r->needs == NULL ? cw_err_set(err, CW_ENOMEM, "outbound endpoints") : 0;
 }
 
 static int read_subnets(struct cw_step_ctx *c, struct cw_readings *r, struct cw_findings *findings,
@@ -173,7 +196,11 @@ static int read_subnets(struct cw_step_ctx *c, struct cw_readings *r, struct cw_
         end = read_routes(c, host->route_table_id, &r->host_routes, findings, err);
     if (end == 0 && container != NULL)
         end = read_routes(c, container->route_table_id, &r->container_routes, findings, err);
-    return end;
+    if (end == 0 && host != NULL)
+        end = read_nat(c, host->nat_gateway_id, &r->host_nat, findings, err);
+    if (end == 0 && container != NULL)
+        end = read_nat(c, container->nat_gateway_id, &r->container_nat, findings, err);
+    return end < 0 ? end : read_needs(c, r, findings, err);
 }
 
 /* IP access lists matter where somebody comes over the public way: the nodes, or this worker, which may not even ask. */
