@@ -91,7 +91,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
 }
 
 /* Under the new rules and without a complete private way no cluster starts: what was there before is put back, so that the
- * compute that was stopped can run. */
+ * compute that was stopped can run. A workspace whose update failed is written once more as it was: Azure leaves it Failed. */
 static int undo(struct cw_step_ctx *c, struct cw_err *err)
 {
     const char *before = c->facts->settings_before.required_nsg_rules;
@@ -99,21 +99,31 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     struct cw_ensured done = {0};
     struct cw_workspace ws;
     struct cw_vnet vnet;
-    if (c->req->migrate == NULL || before == NULL || cw_z_eq(before, CW_NSG_RULES_NONE) || is_complete)
+    if (c->req->migrate == NULL || before == NULL || (is_complete && !cw_compute_update_needed(c->facts)))
         return 0;
     int r = cw_step_lock(c, c->facts->vnet_id, err);
     if (r == 0)
         r = cw_compute_wait_settled(c, &ws, err);
-    if (r < 0 || !cw_z_eq(ws.required_nsg_rules, CW_NSG_RULES_NONE))
+    if (r < 0)
         return r;
-    r = cw_workspace_update_network(c->svc->arm, &c->call, c->req->workspace_id, before, NULL, CW_UNKNOWN,
+    bool is_failed = cw_z_eq_nocase(ws.state, "Failed");
+    bool is_new = cw_z_eq(ws.required_nsg_rules, CW_NSG_RULES_NONE);
+    const char *wanted = is_new && is_complete ? CW_NSG_RULES_NONE : before;
+    if (!is_failed && cw_z_eq(ws.required_nsg_rules, wanted))
+        return 0;
+    r = cw_workspace_update_network(c->svc->arm, &c->call, c->req->workspace_id, wanted, NULL, CW_UNKNOWN,
                                     &done, &ws, err);
     if (r == 0)
         r = cw_network_wait_vnet(c->svc->arm, &c->call, c->facts->vnet_id, &vnet, err);
     if (r < 0)
-        return cw_err_wrap(err, "put required NSG rules back to %s", before);
-    cw_step_changed(
-        c, "required NSG rules are %s again: without its endpoint and record no cluster could start", before);
+        return cw_err_wrap(err, "put required NSG rules back to %s", wanted);
+    if (is_new && !cw_z_eq(wanted, CW_NSG_RULES_NONE))
+        cw_step_changed(
+            c, "required NSG rules are %s again: without its endpoint and record no cluster could start",
+            wanted);
+    else
+        cw_step_changed(
+            c, "the workspace, whose update failed, is Succeeded again: required NSG rules are %s", wanted);
     return 0;
 }
 

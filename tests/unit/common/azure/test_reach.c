@@ -291,12 +291,154 @@ static void what_takes_the_endpoint_away_is_found(void **state)
     }
 }
 
+/* --- what nodes need --- */
+
+static const struct {
+    struct cw_outbound_endpoint endpoint;
+    const char *tag; /* NULL: left out */
+    bool is_vital;
+} listed[] = {
+    {{"Webapp", "adb-1.2.databricks.azure.cn", NULL, 443}, NULL, false},
+    {{"Control Plane NAT", "203.0.113.1/32", NULL, 443}, NULL, false},
+    {{"Extended infrastructure", "tunnel.chinaeast2.databricks.azure.cn", NULL, 443}, NULL, false},
+    {{"Azure Storage", "dbfs1.blob.core.chinacloudapi.cn", NULL, 443}, "Storage", true},
+    {{"Azure My SQL", "metastore.mysql.database.chinacloudapi.cn", NULL, 3306}, "Sql", false},
+    {{"Azure Servicebus", "hub.servicebus.chinacloudapi.cn", NULL, 9093}, "EventHub", false},
+    {{"Something new", "logs.dfs.core.chinacloudapi.cn", NULL, 443}, "Storage", true},
+    {{"Something new", "time.example.cn", "40.73.1.2", 123}, "", false},
+};
+
+static void needs_are_read_from_the_list(void **state)
+{
+    (void)state;
+    struct cw_arena *mem = NULL;
+    size_t count = 0;
+    assert_int_equal(cw_arena_new(1 << 20, &mem), 0);
+    for (size_t i = 0; i < CW_ARRAY_LEN(listed); i++) {
+        const struct cw_need *needs = cw_needs_of(&listed[i].endpoint, 1, "chinaeast2", mem, &count);
+        bool is_kept = listed[i].tag != NULL;
+        assert_int_equal(count, is_kept ? 2 : 4); /* sign-in besides; services where nothing is kept */
+        if (is_kept && (!cw_z_eq(needs[0].to.tag, listed[i].tag) || needs[0].is_vital != listed[i].is_vital))
+            fail_msg("%s: %s", listed[i].endpoint.domain, needs[0].to.tag);
+        assert_string_equal(needs[count - 1].name, "AzureActiveDirectory:443");
+    }
+    const struct cw_outbound_endpoint twice[] = {{"Azure Storage", "a.blob.core.x", "40.73.0.1", 443},
+                                                 {"Azure Storage", "a.blob.core.x", "40.73.0.2", 443},
+                                                 {"Azure Storage", "a.blob.core.x", "40.73.0.1", 8443}};
+    const struct cw_need *needs = cw_needs_of(twice, CW_ARRAY_LEN(twice), NULL, mem, &count);
+    assert_int_equal(count, 3);
+    assert_string_equal(needs[0].name, "a.blob.core.x:443");
+    assert_null(needs[0].to.range); /* either of two */
+    assert_string_equal(needs[1].to.range, "40.73.0.1");
+    cw_arena_free(mem);
+}
+
+#define SPOKE .prefix = "10.30.0.0/18"
+
+static const struct cw_security_rule deny = {"deny", "Outbound", "Deny", "*", 100, "*", "Internet", "*"};
+static const struct cw_nsg closed = {.rules = &deny, .rule_count = 1};
+static const struct cw_route firewall = {"fw", "0.0.0.0/0", "VirtualAppliance", "10.0.1.4"};
+static const struct cw_route gateway = {"vpn", "0.0.0.0/0", "VirtualNetworkGateway", NULL};
+static const struct cw_route nowhere = {"none", "Storage", "None", NULL};
+static const struct cw_route part = {"part", "40.0.0.0/8", "None", NULL};
+static const struct cw_route direct = {"direct", "Storage", "Internet", NULL};
+static const struct cw_route_table to_firewall = {.routes = &firewall, .route_count = 1};
+static const struct cw_route_table to_gateway = {.routes = &gateway, .route_count = 1};
+static const struct cw_route_table to_nowhere = {.routes = &nowhere, .route_count = 1};
+static const struct cw_route_table to_part = {.routes = &part, .route_count = 1};
+static const struct cw_route_table to_direct = {.routes = &direct, .route_count = 1};
+static const struct cw_subnet open_subnet = {SPOKE};
+static const struct cw_subnet private_subnet = {SPOKE, .is_private = true};
+static const struct cw_subnet served_subnet = {SPOKE, .is_private = true,
+                                               .service_endpoints = "Microsoft.Sql,Microsoft.Storage"};
+static const struct cw_subnet almost_served = {SPOKE, .is_private = true,
+                                               .service_endpoints = "Microsoft.StorageSync"};
+static const struct cw_nat_gateway nat = {.address_count = 1};
+static const struct cw_nat_gateway bare_nat = {.address_count = 0};
+static const char *const hub_space[] = {"10.0.0.0/16"};
+static const struct cw_peering to_hub = {
+    .state = "Connected", .remote_prefixes = hub_space, .remote_prefix_count = 1};
+static const struct cw_peering to_lost_hub = {
+    .state = "Disconnected", .remote_prefixes = hub_space, .remote_prefix_count = 1};
+static const struct cw_peering to_unknown = {.state = "Connected"};
+static const struct cw_vnet spoke = {.peerings = &to_hub, .peering_count = 1};
+static const struct cw_vnet lone = {.peerings = &to_lost_hub, .peering_count = 1};
+static const struct cw_vnet blind = {.peerings = &to_unknown, .peering_count = 1};
+
+static const struct {
+    const char *name;
+    struct cw_vantage from; /* subnet, vnet, nsg, routes, nat, other way */
+    enum cw_reach reach;
+} cases[] = {
+    {"Azure's default outbound access", {&open_subnet, NULL, NULL, NULL, NULL, false}, CW_REACH_OPEN},
+    {"a private subnet", {&private_subnet, NULL, NULL, NULL, NULL, false}, CW_REACH_NO_WAY},
+    {"with a NAT gateway", {&private_subnet, NULL, NULL, NULL, &nat, false}, CW_REACH_OPEN},
+    {"with a load balancer", {&private_subnet, NULL, NULL, NULL, NULL, true}, CW_REACH_OPEN},
+    {"a NAT gateway goes before default access, and leads nowhere",
+     {&open_subnet, NULL, NULL, NULL, &bare_nat, false},
+     CW_REACH_NO_WAY},
+    {"a rule", {&open_subnet, NULL, &closed, NULL, &nat, false}, CW_REACH_DENIED},
+    {"a rule goes before a service endpoint",
+     {&served_subnet, NULL, &closed, NULL, NULL, false},
+     CW_REACH_DENIED},
+    {"a service endpoint", {&served_subnet, NULL, NULL, &to_nowhere, NULL, false}, CW_REACH_OPEN},
+    {"another service's endpoint", {&almost_served, NULL, NULL, NULL, NULL, false}, CW_REACH_NO_WAY},
+    {"a black hole", {&open_subnet, NULL, NULL, &to_nowhere, &nat, false}, CW_REACH_DROPPED},
+    {"a black hole for some addresses", {&open_subnet, NULL, NULL, &to_part, &nat, false}, CW_REACH_DOUBTFUL},
+    {"a firewall", {&private_subnet, NULL, NULL, &to_firewall, NULL, false}, CW_REACH_APPLIANCE},
+    {"a firewall in the hub", {&private_subnet, &spoke, NULL, &to_firewall, NULL, false}, CW_REACH_APPLIANCE},
+    {"a firewall behind a lost peering",
+     {&private_subnet, &lone, NULL, &to_firewall, NULL, false},
+     CW_REACH_DROPPED},
+    {"a peer that does not tell its space",
+     {&private_subnet, &blind, NULL, &to_firewall, NULL, false},
+     CW_REACH_APPLIANCE},
+    {"on-premises", {&private_subnet, &lone, NULL, &to_gateway, NULL, false}, CW_REACH_APPLIANCE},
+    {"a route to the internet is no way by itself",
+     {&private_subnet, NULL, NULL, &to_direct, NULL, false},
+     CW_REACH_NO_WAY},
+    {"but with a NAT gateway", {&private_subnet, NULL, NULL, &to_direct, &nat, false}, CW_REACH_OPEN},
+};
+
+static void ways_out_are_judged(void **state)
+{
+    (void)state;
+    const struct cw_need storage = {.name = "s:443", .to = STORAGE, .port = 443, .is_vital = true};
+    for (size_t i = 0; i < CW_ARRAY_LEN(cases); i++) {
+        const struct cw_reached got = cw_reach(&cases[i].from, &storage);
+        if (got.reach != cases[i].reach)
+            fail_msg("%s: %d", cases[i].name, (int)got.reach);
+        bool is_cut =
+            got.reach == CW_REACH_DENIED || got.reach == CW_REACH_DROPPED || got.reach == CW_REACH_NO_WAY;
+        assert_int_equal(cw_reach_is_cut(got.reach), is_cut);
+    }
+}
+
+static void names_of_those_that_end_alike(void **state)
+{
+    (void)state;
+    struct cw_arena *mem = NULL;
+    const struct cw_need needs[] = {{.name = "a:1"}, {.name = "b:2"}, {.name = "c:3"}, {.name = "d:4"}};
+    const struct cw_reached reached[] = {{.reach = CW_REACH_NO_WAY},
+                                         {.reach = CW_REACH_OPEN},
+                                         {.reach = CW_REACH_NO_WAY},
+                                         {.reach = CW_REACH_NO_WAY}};
+    assert_int_equal(cw_arena_new(1 << 16, &mem), 0);
+    assert_string_equal(cw_reached_names(needs, reached, 4, 0, 100, mem), "a:1, c:3, d:4");
+    assert_string_equal(cw_reached_names(needs, reached, 4, 0, 6, mem), "a:1, c:3 and 1 more");
+    assert_string_equal(cw_reached_names(needs, reached, 4, 1, 100, mem), "b:2");
+    cw_arena_free(mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_decide),
         cmocka_unit_test(the_most_specific_route_decides),
         cmocka_unit_test(what_takes_the_endpoint_away_is_found),
+        cmocka_unit_test(needs_are_read_from_the_list),
+        cmocka_unit_test(ways_out_are_judged),
+        cmocka_unit_test(names_of_those_that_end_alike),
     };
     return cmocka_run_group_tests_name("common/azure/reach", tests, NULL, NULL);
 }
