@@ -9,8 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "it"))
 from stacklib import ROOT, Stack  # noqa: E402
 
-EXAMPLES = {"provision": "succeeded", "migrate": "succeeded", "verify": "succeeded", "verify-unlinked": "failed", "plan": "planned",
-            "migrate-managed": "rejected"}
+EXAMPLES = {"provision": "succeeded", "provision-nat": "succeeded", "migrate": "succeeded", "verify": "succeeded", "verify-unlinked": "failed",
+            "plan": "planned", "migrate-managed": "rejected"}
 
 
 def main():

@@ -122,6 +122,10 @@ def test_nat_and_public_ip():
     assert [n.name for n in net().public_ip_addresses.list(GROUP)] == ["ip"]
     problem = fails(HttpResponseError, None, lambda: wait(net().public_ip_addresses.begin_delete(GROUP, "ip")))
     assert problem.error.code == "PublicIPAddressCannotBeDeleted", problem
+    assert net().public_ip_addresses.get(GROUP, "ip").nat_gateway.id == nat.id
+    problem = fails(HttpResponseError, None, lambda: wait(net().nat_gateways.begin_create_or_update(GROUP, "other-nat", {
+        "location": LOCATION, "sku": {"name": "Standard"}, "properties": {"publicIpAddresses": [{"id": ip.id}]}})))
+    assert problem.error.code == "PublicIPAddressInUse", problem
     wait(net().nat_gateways.begin_delete(GROUP, "nat"))
     wait(net().public_ip_addresses.begin_delete(GROUP, "ip"))
 
