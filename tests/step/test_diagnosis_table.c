@@ -129,6 +129,11 @@ static const struct {
     {"route_blackhole", "endpoint_subnet_relay_closed", CW_CAUSE_BLACKHOLE_ROUTE,
      CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"record_missing", "subnet_without_nsg", CW_CAUSE_RECORD_MISSING, CW_CAUSE_SUBNET_DELEGATION},
+    {"record_missing", "nat_on_one_subnet", CW_CAUSE_RECORD_MISSING, CW_CAUSE_NO_EGRESS},
+    {"zone_not_linked", "firewall_not_connected", CW_CAUSE_ZONE_NOT_LINKED, CW_CAUSE_BLACKHOLE_ROUTE},
+    {"endpoint_pending", "forced_tunnel", CW_CAUSE_ENDPOINT_NOT_APPROVED, CW_CAUSE_ROUTE_FIREWALL},
+    {"nat_without_address", "nsg_denies_storage", CW_CAUSE_NO_EGRESS, CW_CAUSE_NSG_BLOCKS},
+    {"route_to_endpoint", "no_egress", CW_CAUSE_ROUTE_OVERRIDES_ENDPOINT, CW_CAUSE_NO_EGRESS},
     {"all_rules", "endpoint_pending", CW_CAUSE_SETTINGS_MISMATCH, CW_CAUSE_ENDPOINT_NOT_APPROVED},
     {"browser_record_overwritten", "nsg_denies_storage", CW_CAUSE_NSG_BLOCKS, CW_CAUSE_BROWSER_RECORD_WRONG},
 };

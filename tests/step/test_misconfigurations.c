@@ -187,6 +187,26 @@ static void every_state_ends_as_it_should(void **state)
     }
 }
 
+/* What a person has to open is named host by host. */
+static void the_way_out_is_judged_by_hosts_and_ports(void **state)
+{
+    (void)state;
+    const char *const names[] = {"nsg_denies_storage", "firewall_denies_storage", "no_egress",
+                                 "nat_on_one_subnet",  "route_blackhole",         "firewall_not_connected"};
+    for (size_t i = 0; i < CW_ARRAY_LEN(names); i++) {
+        struct rig *rig = verify(names[i]);
+        bool is_named = false;
+        rig_run_until(rig, NULL);
+        const struct cw_diagnosis_v1 *first = &rig->facts.diagnosis[0];
+        for (size_t n = 0; n < first->evidence_count; n++)
+            is_named = is_named || strstr(first->evidence[n].expected,
+                                          "dbartifactsprodchinaeast2.blob.core.azure.localhost:443") != NULL;
+        if (!is_named)
+            fail_msg("%s: no evidence names the host", names[i]);
+        rig_free(rig);
+    }
+}
+
 /* Nothing is read of the network: the answer is known. */
 static void a_quota_is_no_misconfiguration(void **state)
 {
@@ -252,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_state_is_left_out),
         cmocka_unit_test(every_state_ends_as_it_should),
+        cmocka_unit_test(the_way_out_is_judged_by_hosts_and_ports),
         cmocka_unit_test(a_quota_is_no_misconfiguration),
         cmocka_unit_test(compute_that_wakes_up_is_stopped_again),
         cmocka_unit_test(a_lock_makes_a_repair_somebody_elses),
