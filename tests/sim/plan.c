@@ -136,6 +136,17 @@ static void draw_request(struct luck *l, struct sim_plan *p, size_t i)
     }
 }
 
+/* From luck of its own: the histories of older seeds stay what they were but for this. */
+static void draw_ways_out(struct sim_plan *p)
+{
+    struct luck l = {p->seed * UINT64_C(0x9E3779B97F4A7C15) + 3};
+    for (size_t i = 0; i < p->request_count; i++) {
+        struct sim_request *r = &p->requests[i];
+        bool is_drawn = chance(&l, 25);
+        r->wants_nat = r->is_repeat ? p->requests[r->target].wants_nat : is_drawn;
+    }
+}
+
 static void draw_action(struct luck *l, struct sim_plan *p, size_t i)
 {
     static const struct {
@@ -254,6 +265,7 @@ void sim_plan_draw(uint64_t seed, struct sim_plan *p)
     p->request_count = (size_t)between(&l, 1, chance(&l, 30) ? SIM_REQUESTS_MAX : 5);
     for (size_t i = 0; i < p->request_count; i++)
         draw_request(&l, p, i);
+    draw_ways_out(p);
     p->action_count = (size_t)between(&l, 0, chance(&l, 30) ? SIM_ACTIONS_MAX : 5);
     for (size_t i = 0; i < p->action_count; i++)
         draw_action(&l, p, i);
@@ -297,6 +309,8 @@ void sim_request_print(const struct sim_plan *p, size_t i, struct cw_buf *out)
         cw_buf_add_z(out, ", plan only");
     if (!r->may_stop && r->ask == SIM_MIGRATE)
         cw_buf_add_z(out, ", may not stop compute");
+    if (r->wants_nat && (r->ask == SIM_PROVISION || r->ask == SIM_MIGRATE))
+        cw_buf_add_z(out, ", with a NAT gateway");
     if (r->deadline_minutes > 0)
         cw_buf_addf(out, ", within %lld min", (long long)r->deadline_minutes);
 }
@@ -364,6 +378,8 @@ void sim_request_body(const struct sim_plan *p, size_t i, struct cw_buf *out)
         cw_buf_add_z(out, ",\"options\":{\"deadlineMinutes\":1}");
     else
         add_options(r, out);
+    if (r->wants_nat && (r->ask == SIM_PROVISION || r->ask == SIM_MIGRATE))
+        cw_buf_add_z(out, ",\"network\":{\"egress\":{\"mode\":\"natGateway\"}}");
     if (r->ask == SIM_PROVISION)
         cw_buf_add_z(out, ",\"region\":\"chinaeast2\"");
     if (r->is_browser_ensured && (r->ask == SIM_PROVISION || r->ask == SIM_MIGRATE))

@@ -527,9 +527,9 @@ static void a_new_nat_gateway_survives_failures(void **state)
 {
     (void)state;
     rig_sweep(&(struct rig_sweep){
-        .state = RIG_EMPTY, .kind = "provision", .data = NEW(NAT), .step = STEP, .stride = 2});
+        .state = RIG_EMPTY, .kind = "provision", .data = NEW(NAT), .step = STEP, .stride = 3});
     rig_sweep(&(struct rig_sweep){
-        .state = RIG_EXISTING, .kind = "migrate", .data = OLD(NAT), .step = STEP, .stride = 3});
+        .state = RIG_EXISTING, .kind = "migrate", .data = OLD(NAT), .step = STEP, .stride = 5});
 }
 
 static void a_new_route_table_survives_failures(void **state)
@@ -539,7 +539,7 @@ static void a_new_route_table_survives_failures(void **state)
                                   .kind = "migrate",
                                   .data = OLD(FIREWALL("10.0.1.4") "," TO_HUB),
                                   .step = STEP,
-                                  .stride = 3});
+                                  .stride = 5});
 }
 
 int main(void)
