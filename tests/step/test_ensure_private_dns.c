@@ -21,6 +21,19 @@ static void zone_link_and_record_are_made_once(void **state)
     rig_free(rig);
 }
 
+/* Zone, link and zone group have names that we would not give. */
+static void what_was_made_by_hand_is_used(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_new(RIG_HEALTHY, "migrate", "{\"workspaceId\":\"" RIG_WORKSPACE("healthy-ws") "\"}");
+    rig_run_until(rig, STEP);
+    rig_must(rig, STEP);
+    assert_true(cw_z_ends(rig->facts.link_id, "/virtualNetworkLinks/healthy-ws"));
+    assert_int_equal(rig_changes(rig, NULL), 0);
+    rig_free(rig);
+}
+
 static void a_missing_link_is_added_to_the_existing_zone(void **state)
 {
     (void)state;
@@ -60,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zone_link_and_record_are_made_once),
+        cmocka_unit_test(what_was_made_by_hand_is_used),
         cmocka_unit_test(a_missing_link_is_added_to_the_existing_zone),
         cmocka_unit_test(a_zone_of_another_name_is_refused),
         cmocka_unit_test(survives_failures),

@@ -33,6 +33,19 @@ static void a_fitting_one_is_adopted(void **state)
     rig_free(rig);
 }
 
+static void one_that_does_not_fit_is_named_and_another_made(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(DONE("Rejected"), "migrate", OLD);
+    rig_run_until(rig, STEP);
+    rig_must(rig, STEP);
+    assert_true(rig_has_found(rig, "done-ws-by-hand is not used: its connection is Rejected"));
+    assert_string_equal(rig->facts.endpoint_name, "done-ws-ui-api");
+    assert_int_equal(rig_changes(rig, "privateEndpoints/write"), 1);
+    assert_int_equal(rig_changes(rig, "done-ws-by-hand"), 0);
+    rig_free(rig);
+}
+
 static void a_pending_one_is_approved(void **state)
 {
     (void)state;
@@ -55,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_once_approved_with_an_address),
         cmocka_unit_test(a_fitting_one_is_adopted),
+        cmocka_unit_test(one_that_does_not_fit_is_named_and_another_made),
         cmocka_unit_test(a_pending_one_is_approved),
         cmocka_unit_test(survives_failures),
     };

@@ -4,6 +4,22 @@
 #include "worker/steps/endpoint_parts.h"
 #include "worker/steps/plans.h"
 
+/* Others' endpoints stay, but are named: who wonders about a second one finds the reason here. */
+static bool fits(struct cw_step_ctx *c, const struct cw_private_endpoint *e)
+{
+    if (!cw_z_eq_nocase(e->group_id, CW_GROUP_UI_API))
+        return false;
+    if (cw_endpoint_is_dead(e)) {
+        cw_step_found(c, "endpoint %s is not used: its connection is %s", e->id, e->status);
+        return false;
+    }
+    if (cw_armid_is_within(e->subnet_id, c->facts->vnet_id))
+        return true;
+    cw_step_found(c, "endpoint %s is not used: it is in subnet %s, not in the workspace's VNet", e->id,
+                  e->subnet_id);
+    return false;
+}
+
 static int adopt(struct cw_step_ctx *c, struct cw_private_endpoint *ret_endpoint, bool *ret_found,
                  struct cw_err *err)
 {
@@ -15,11 +31,9 @@ static int adopt(struct cw_step_ctx *c, struct cw_private_endpoint *ret_endpoint
         return cw_err_wrap(err, "list private endpoints");
     *ret_found = false;
     for (size_t i = 0; i < count && !*ret_found; i++) {
-        const struct cw_private_endpoint *e = &endpoints[i];
-        if (!cw_z_eq_nocase(e->group_id, CW_GROUP_UI_API) || cw_endpoint_is_dead(e) ||
-            !cw_armid_is_within(e->subnet_id, c->facts->vnet_id))
+        if (!fits(c, &endpoints[i]))
             continue;
-        *ret_endpoint = *e;
+        *ret_endpoint = endpoints[i];
         *ret_found = true;
     }
     return 0;
