@@ -36,6 +36,7 @@ static const struct {
     {"endpoint_pending", FAILED, CW_CAUSE_ENDPOINT_NOT_APPROVED},
     {"endpoint_rejected", FAILED, CW_CAUSE_ENDPOINT_NOT_APPROVED},
     {"endpoint_subnet_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
+    {"endpoint_subnet_closed_to_one", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"endpoint_subnet_relay_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"endpoint_subnet_services_closed", FAILED, CW_CAUSE_ENDPOINT_SUBNET_FILTERED},
     {"firewall_denies_storage", FAILED, CW_CAUSE_ROUTE_FIREWALL},

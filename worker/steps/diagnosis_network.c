@@ -83,11 +83,16 @@ void cw_diagnosis_judge_network(struct cw_step_ctx *c, const struct cw_readings 
         return;
     judge_subnet(host, "the host subnet has lost its delegation or its NSG", f);
     judge_subnet(container, "the container subnet has lost its delegation or its NSG", f);
+    size_t before = f->count;
     judge_nsg(c, &r->host_nsg, false, range_of(host), r->address, f);
-    if (!cw_armid_eq(r->host_nsg.id, r->container_nsg.id))
+    if (f->count == before || !cw_armid_eq(r->host_nsg.id, r->container_nsg.id))
         judge_nsg(c, &r->container_nsg, false, range_of(container), r->address, f);
-    if (cw_subnet_has_policies(endpoints, "NetworkSecurityGroupEnabled"))
+    bool is_filtered = cw_subnet_has_policies(endpoints, "NetworkSecurityGroupEnabled");
+    before = f->count;
+    if (is_filtered)
         judge_nsg(c, &r->endpoint_nsg, true, range_of(host), r->address, f);
+    if (is_filtered && f->count == before)
+        judge_nsg(c, &r->endpoint_nsg, true, range_of(container), r->address, f);
     bool is_routed = cw_subnet_has_policies(endpoints, "RouteTableEnabled");
     judge_routes(&r->host_routes, r, is_routed, f);
     if (!cw_armid_eq(r->host_routes.id, r->container_routes.id))
