@@ -397,6 +397,26 @@ static void without_a_list_the_services_are_judged_by_their_tags(void **state)
     rig_free(rig);
 }
 
+/* The check needs rights that a migration can do without. */
+static void what_may_not_be_read_is_not_judged(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = before_step(ESTATE(RULE("Deny", "Storage", "443")), "migrate", OLD(""));
+    world_inject(
+        &(struct world_fault){.nth = world_call_count() + 1,
+                              .count = UINT64_MAX,
+                              .url_part = "/networkSecurityGroups/",
+                              .kind = WORLD_FAULT_ANSWER,
+                              .status = 403,
+                              .body = "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"no\"}}"});
+    if (rig_attempt(rig, STEP, false, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(rig_has_found(rig, "the way out of subnet host cannot be judged: "));
+    assert_false(rig_has_found(rig, "needed destinations"));
+    rig_free(rig);
+}
+
 /* ---- end to end -------------------------------------------------------------------------------------------------------- */
 
 #define PRIVATE_SPOKE                                                                                               \
@@ -557,6 +577,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_named_and_nothing_changed),
         cmocka_unit_test(what_a_node_can_start_without_is_told),
         cmocka_unit_test(without_a_list_the_services_are_judged_by_their_tags),
+        cmocka_unit_test(what_may_not_be_read_is_not_judged),
         cmocka_unit_test(private_subnets_are_proven_with_a_nat_gateway_and_refused_without),
         cmocka_unit_test(the_hub_of_another_subscription_serves_zone_and_way_out),
         cmocka_unit_test(the_published_role_is_enough),

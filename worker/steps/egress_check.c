@@ -10,6 +10,7 @@ struct view {
     struct cw_route_table routes;
     struct cw_nat_gateway nat;
     struct cw_vantage vantage;
+    bool is_unread; /* something may not be read: nothing is said of the subnet */
 };
 
 struct check {
@@ -40,13 +41,19 @@ static int read_needs(struct check *k, struct cw_err *err)
     return k->needs == NULL ? cw_err_set(err, CW_ENOMEM, "outbound endpoints") : 0;
 }
 
+/* Both subnets have the same, and the first has it read. */
+static bool is_known(const struct check *k, size_t i, const char *id, const char *of_first)
+{
+    return i > 0 && !k->views[0].is_unread && cw_armid_eq(id, of_first);
+}
+
 static int read_nsg(struct check *k, size_t i, struct cw_err *err)
 {
     struct view *v = &k->views[i];
     if (v->subnet.nsg_id == NULL)
         return 0;
     v->vantage.nsg = &v->nsg;
-    if (i > 0 && cw_armid_eq(v->subnet.nsg_id, k->views[0].subnet.nsg_id)) {
+    if (is_known(k, i, v->subnet.nsg_id, k->views[0].subnet.nsg_id)) {
         v->nsg = k->views[0].nsg;
         return 0;
     }
@@ -60,7 +67,7 @@ static int read_routes(struct check *k, size_t i, struct cw_err *err)
     if (v->subnet.route_table_id == NULL)
         return 0;
     v->vantage.routes = &v->routes;
-    if (i > 0 && cw_armid_eq(v->subnet.route_table_id, k->views[0].subnet.route_table_id)) {
+    if (is_known(k, i, v->subnet.route_table_id, k->views[0].subnet.route_table_id)) {
         v->routes = k->views[0].routes;
         return 0;
     }
@@ -85,7 +92,7 @@ static int read_nat(struct check *k, size_t i, struct cw_err *err)
     if (v->subnet.nat_gateway_id == NULL)
         return 0;
     v->vantage.nat = &v->nat;
-    if (i > 0 && cw_armid_eq(v->subnet.nat_gateway_id, k->views[0].subnet.nat_gateway_id)) {
+    if (is_known(k, i, v->subnet.nat_gateway_id, k->views[0].subnet.nat_gateway_id)) {
         v->nat = k->views[0].nat;
         return 0;
     }
@@ -114,6 +121,12 @@ static int read_view(struct check *k, size_t i, struct cw_err *err)
         r = read_routes(k, i, err);
     if (r == 0)
         r = read_nat(k, i, err);
+    if (r < 0 && err->class == CW_CLASS_DENIED) {
+        cw_step_found(k->c, "the way out of subnet %s cannot be judged: %s", e->names[i], err->text);
+        v->is_unread = true;
+        cw_err_clear(err);
+        return 0;
+    }
     return r < 0 ? cw_err_wrap(err, "way out of subnet %s", e->names[i]) : 0;
 }
 
@@ -123,7 +136,7 @@ static int judge(struct check *k, struct cw_err *err)
         k->reached[i] = cw_arena_alloc_array(k->c->call.mem, k->need_count, sizeof **k->reached);
         if (k->reached[i] == NULL)
             return cw_err_set(err, CW_ENOMEM, "destinations");
-        for (size_t n = 0; n < k->need_count; n++)
+        for (size_t n = 0; n < k->need_count && !k->views[i].is_unread; n++)
             k->reached[i][n] = cw_reach(&k->views[i].vantage, &k->needs[n]);
     }
     return 0;
@@ -158,7 +171,8 @@ static bool is_shared(const struct check *k, size_t n)
 {
     const struct cw_subnet *a = &k->views[0].subnet;
     const struct cw_subnet *b = &k->views[1].subnet;
-    return k->reached[0][n].reach == k->reached[1][n].reach && cw_armid_eq(a->nsg_id, b->nsg_id) &&
+    return !k->views[0].is_unread && !k->views[1].is_unread &&
+           k->reached[0][n].reach == k->reached[1][n].reach && cw_armid_eq(a->nsg_id, b->nsg_id) &&
            cw_armid_eq(a->route_table_id, b->route_table_id);
 }
 
@@ -236,7 +250,7 @@ static int conclude(const struct check *k, struct cw_err *err)
             tell(k, i, n);
     for (size_t n = 0; n < k->need_count; n++)
         open += k->reached[0][n].reach == CW_REACH_OPEN && k->reached[1][n].reach == CW_REACH_OPEN;
-    if (open > 0)
+    if (open > 0 && !k->views[0].is_unread && !k->views[1].is_unread)
         cw_step_found(k->c, "rules and routes let nodes reach %zu of %zu needed destinations", open,
                       k->need_count);
     for (size_t i = 0; i < CW_WORKSPACE_SUBNETS; i++)
