@@ -53,7 +53,7 @@ struct sim_request {
     bool may_repair;
     bool is_browser_ensured;
     bool no_cluster;
-    bool wants_nat; /* PROVISION, MIGRATE */
+    bool wants_nat;           /* PROVISION, MIGRATE */
     int64_t deadline_minutes; /* 0 = the default */
     int64_t at_ms;
 };
