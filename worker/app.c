@@ -7,6 +7,7 @@
 #include "common/metrics.h"
 #include "common/net/kafka_out.h"
 #include "common/net/listen.h"
+#include "worker/engine/durable.h"
 #include "worker/engine/engine.h"
 #include "worker/reaper.h"
 #include "worker/services.h"
@@ -17,7 +18,7 @@
 #define TOKEN_TIMEOUT_MS 20000
 #define REDIS_LOOK_MS 5000
 #define REDIS_TIMEOUT_MS 2000
-#define PING_MEM_BYTES ((size_t)4096)
+#define LOOK_MEM_BYTES ((size_t)4096)
 #define KAFKA_CHECK_MS 8000
 #define KAFKA_FLUSH_MS INT64_C(1000) /* kept of the drain's time */
 #define WATCHERS_MS 500
@@ -117,19 +118,19 @@ static int watch_token(void *arg)
     return 0;
 }
 
-/* The client connects with its first command: a worker without requests shall be ready, or know that it is not. */
+/* The client connects with its first command: a worker without requests shall be ready, or know that it is not. And a Redis that is new, or
+ * lost everything, shall begin to count its age. */
 static int watch_redis(void *arg)
 {
     struct cw_app *app = arg;
-    const struct cw_str ping = cw_str_of("PING");
     bool was_ok = true;
     int r = 0;
     while (r >= 0) {
         struct cw_err err = {0};
-        struct cw_redis_reply reply;
+        struct cw_durable durable;
         struct cw_arena *mem;
-        if (cw_arena_new(PING_MEM_BYTES, &mem) == 0) {
-            r = cw_redis_call(app->redis, 1, &ping, cw_in_ms(REDIS_TIMEOUT_MS), mem, &reply, &err);
+        if (cw_arena_new(LOOK_MEM_BYTES, &mem) == 0) {
+            r = cw_durable_look(app->redis, cw_in_ms(REDIS_TIMEOUT_MS), mem, &durable, &err);
             cw_arena_free(mem);
         }
         if (cw_fiber_cancel_reason() != 0)

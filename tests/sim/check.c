@@ -92,9 +92,7 @@ static void first_verdict(size_t i, const struct kafka_message *m)
     if (sim.is_verbose)
         (void)printf("%.*s\n", (int)m->value.n, m->value.p);
     const char *sequence = header_of(m, "ce_sequence");
-    /* Epochs come from the workers' clocks when Redis has forgotten them. */
-    bool may_go_back = sim.amnesia_ms > 0 && sim.has_skewed;
-    if (strcmp(sequence, f->top) <= 0 && !may_go_back)
+    if (strcmp(sequence, f->top) <= 0)
         sim_fail("the verdict of r%zu has sequence %s, but %s was sent before: a consumer drops it", i,
                  sequence, f->top);
 }
@@ -118,7 +116,7 @@ static void on_verdict(const struct kafka_message *m)
         return;
     if (sim.is_verbose)
         (void)printf("--- first ---\n%s\n--- then ---\n%s\n", f->verdict.p, copy.p);
-    if (f->stored_ms > 0 && sim.amnesia_ms >= f->stored_ms)
+    if (f->stored_ms > 0 && sim_may_have_forgotten(f->stored_ms))
         sim.verdicts_after_amnesia++;
     else
         sim_fail("r%zu has two verdicts that differ", i);
@@ -296,6 +294,12 @@ static void on_script(void *arg, const char *name, size_t key_count, const char 
     (void)arg;
     if (cw_z_starts(name, "quota."))
         sim_check_quota(name, keys[0], args, answer);
+    bool is_grant = strcmp(name, "lock.acquire") == 0 && answer->type == REDIS_LIST &&
+                    answer->items[0].number == 1;
+    if (is_grant)
+        sim_lock_moved(keys[0], answer->items[1].text.p);
+    if (strcmp(name, "lock.release") == 0 && answer->number == 1)
+        sim_lock_moved(keys[0], "");
     bool is_fenced = strcmp(name, "journal.write") == 0 || strcmp(name, "journal.claim") == 0;
     if (!is_fenced || key_count < 2 || answer->type != REDIS_LIST || answer->items[0].number != 1)
         return;
@@ -313,6 +317,7 @@ static void on_script(void *arg, const char *name, size_t key_count, const char 
 void sim_check_begin(void)
 {
     static const struct kafka_watch watch = {on_appended, on_delivered, on_committed, on_moved};
+    sim_locks_begin();
     kafka_on(&watch, NULL);
     redis_on_write(on_redis_write, NULL);
     redis_on_script(on_script, NULL);

@@ -12,5 +12,10 @@ void sim_check_quota(const char *name, const char *key, const struct cw_str *arg
                      const struct redis_value *answer);
 /* The value of a lock's key, "" = nobody holds it. */
 void sim_lock_value(const char *key, char out[512]);
+/* value "": it was given back. */
+void sim_lock_moved(const char *key, const char *value);
+void sim_locks_begin(void);
+/* Can a write that was made then have been forgotten since? Not by a failover, when replicas had to confirm it. */
+bool sim_may_have_forgotten(int64_t since_ms);
 
 #endif

@@ -79,8 +79,10 @@ static void forget(size_t writes)
     if (writes == 0)
         redis_lose_all();
     sim_say("Redis forgets %zu %s", n, writes == 0 ? "keys" : "writes");
-    if (n > 0)
-        sim.amnesia_ms = cw_mono_ms();
+    if (n == 0)
+        return;
+    sim.amnesia_ms = cw_mono_ms();
+    *(writes > 0 ? &sim.failover_ms : &sim.loss_ms) = cw_mono_ms();
 }
 
 static void add_rule(size_t number)

@@ -69,6 +69,8 @@ struct sim {
     uint64_t touches;
     uint64_t doomed_touches[SIM_ACTIONS_MAX]; /* ascending is not needed; 0 = none */
     int64_t amnesia_ms;                       /* when Redis last forgot something; 0 = never */
+    int64_t failover_ms;                      /* when it last forgot writes that nothing had confirmed; 0 = never */
+    int64_t loss_ms;                          /* when it last forgot everything; 0 = never */
     int64_t crash_ms;                         /* when a worker last died; 0 = never */
     bool has_skewed;                          /* a clock has jumped */
     bool is_calm;
@@ -78,7 +80,7 @@ struct sim {
     size_t crashes;
     size_t writes;
     size_t deliveries;
-    size_t unlocked_writes;        /* after Redis forgot a lock, within a lease */
+    size_t unlocked_writes;        /* after a failover forgot a lock, within a lease */
     size_t verdicts_after_amnesia; /* that differ from the first, which Redis had forgotten */
     size_t forgotten_compute;      /* stays stopped, or is left, since Redis forgot it */
 };

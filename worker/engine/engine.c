@@ -65,6 +65,7 @@ static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
         .loop = cfg->loop,
         .journal = {.redis = cfg->redis,
                     .retention_ms = cfg->retention_ms,
+                    .wait_replicas = cfg->wait_replicas,
                     .trouble = &e->troubles[CW_TOPIC__COUNT]},
         .publish = {.sink = cfg->sink,
                     .worker_id = e->worker_id,

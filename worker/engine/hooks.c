@@ -18,7 +18,10 @@ static void on_lock_waiting(void *arg, const struct cw_lock_owner *owner)
     const struct cw_waiting waiting = {
         .reason = CW_WAIT_LOCK,
         .what = owner->request_id[0] == '\0' ? "redis" : owner->request_id,
-        .detail = owner->worker_id[0] == '\0' ? "the lock service does not answer" : owner->worker_id,
+        .detail = owner->is_forgotten           ? "Redis is new, or forgot its locks: until a lease is over "
+                                                  "somebody may still believe in one"
+                  : owner->worker_id[0] == '\0' ? "the lock service does not answer"
+                                                : owner->worker_id,
         .percent = -1,
         .since_wall_ms = owner->since_wall_ms,
         .next_wall_ms = cw_wall_ms() + owner->next_ms,

@@ -1,6 +1,7 @@
 #include "worker/engine/journal.h"
 
 #include "common/time.h"
+#include "worker/engine/durable.h"
 #include "worker/engine/refusal.h"
 
 #define TRY_MS 5000
@@ -15,8 +16,7 @@ static const struct cw_redis_script accept_script = {
         "  redis.call('HSETNX', KEYS[1], 'kind', ARGV[2])\n"
         "  redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
         "end\n"
-        "local takes = redis.call('HINCRBY', KEYS[1], 'takes', 1)\n"
-        "redis.call('SETNX', KEYS[2], ARGV[4])\n"
+        "local takes = redis.call('HINCRBY', KEYS[1], 'takes', 1)\n" CW_LOCK_LUA_EPOCH
         "return {redis.call('GET', KEYS[2]), takes,\n"
         "  unpack(redis.call('HMGET', KEYS[1], 'accepted', 'verdict', 'vhead', 'outcome', 'published', 'cancel', 'claims'))}\n",
 };
@@ -105,10 +105,11 @@ char *cw_journal_key(struct cw_arena *mem, const char *workspace_key, const char
 
 struct ask {
     const struct cw_redis_script *script;
-    const char *keys[2];
+    const char *keys[3];
     size_t key_count;
     const struct cw_str *args;
     size_t arg_count;
+    bool must_outlive; /* the server: its replicas must have it, too */
 };
 
 static bool is_stopped(int r)
@@ -127,13 +128,29 @@ static int out_of_time(const struct cw_err *said, struct cw_err *err)
     return -CW_ETIMEDOUT;
 }
 
+/* Repetition does no harm: a script that must outlive the server finds what it wrote before. */
+static int eval_once(const struct cw_journal *j, const struct ask *ask, struct cw_deadline until,
+                     struct cw_arena *mem, struct cw_redis_reply *ret_reply, struct cw_err *err)
+{
+    int r = cw_redis_eval(j->redis, ask->script, ask->key_count, ask->keys, ask->arg_count, ask->args, until,
+                          mem, ret_reply, err);
+    if (r < 0 || !ask->must_outlive)
+        return r;
+    r = cw_durable_confirm(j->redis, j->wait_replicas, until, mem, err);
+    if (r != 0)
+        return CW_MIN(r, 0);
+    (void)cw_err_set(err, CW_ETIMEDOUT, "Redis has it, but not %lld of its replicas",
+                     (long long)j->wait_replicas);
+    cw_err_remedy(err, "see INFO replication: redis.wait-replicas asks for more than there are");
+    return -CW_ETIMEDOUT;
+}
+
 static int eval(const struct cw_journal *j, const struct ask *ask, struct cw_deadline until,
                 struct cw_arena *mem, struct cw_redis_reply *ret_reply, struct cw_err *err)
 {
     struct cw_err said = {0}; /* the last answer that was not silence */
     for (int64_t pause_ms = PAUSE_LEAST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)PAUSE_MOST_MS)) {
-        int r = cw_redis_eval(j->redis, ask->script, ask->key_count, ask->keys, ask->arg_count, ask->args,
-                              cw_sooner(until, cw_in_ms(TRY_MS)), mem, ret_reply, err);
+        int r = eval_once(j, ask, cw_sooner(until, cw_in_ms(TRY_MS)), mem, ret_reply, err);
         if (r == 0)
             cw_trouble_over(j->trouble);
         if (r == 0 || is_stopped(r))
@@ -190,13 +207,14 @@ int cw_journal_accept(const struct cw_journal *j, const char *workspace_key, con
                       const char *kind, int64_t wall_ms, struct cw_deadline until, struct cw_arena *mem,
                       struct cw_journal_peek *ret_peek, struct cw_err *err)
 {
-    char wall[24], ttl[24], epoch[24];
-    const struct cw_str args[] = {number(wall_ms, wall), cw_str_of(kind), number(j->retention_ms, ttl),
-                                  number(cw_lock_epoch_least(), epoch)};
+    char wall[24], ttl[24];
+    const struct cw_str args[] = {number(wall_ms, wall), cw_str_of(kind), number(j->retention_ms, ttl)};
     const char *epoch_key = cw_lock_key(mem, workspace_key, "epoch");
-    const struct ask ask = {&accept_script, {job_key, epoch_key}, 2, args, CW_ARRAY_LEN(args)};
+    const char *fresh_key = cw_lock_key(mem, workspace_key, "fresh");
+    const struct ask ask = {&accept_script, {job_key, epoch_key, fresh_key}, 3, args, CW_ARRAY_LEN(args),
+                            false};
     struct cw_redis_reply reply;
-    if (epoch_key == NULL)
+    if (epoch_key == NULL || fresh_key == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
@@ -331,7 +349,8 @@ int cw_journal_claim(const struct cw_journal *j, const struct cw_claim *claim, c
         number(j->retention_ms, ttl),
         cw_str_of(CW_LOG_BETWEEN),
     };
-    const struct ask ask = {&claim_script, {claim->job_key, claim->lock_key}, 2, args, CW_ARRAY_LEN(args)};
+    const struct ask ask = {&claim_script, {claim->job_key, claim->lock_key}, 2, args, CW_ARRAY_LEN(args),
+                            true};
     struct cw_redis_reply reply;
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
@@ -372,7 +391,7 @@ int cw_journal_write(const struct cw_journal *j, const struct cw_claim *claim, c
     }
     for (size_t i = 0; i < change->del_count; i++)
         args[n++] = cw_str_of(change->del[i]);
-    const struct ask ask = {&write_script, {claim->job_key, claim->lock_key}, 2, args, n};
+    const struct ask ask = {&write_script, {claim->job_key, claim->lock_key}, 2, args, n, false};
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
     if (cw_arena_new(WRITE_MEM_BYTES, &mem) < 0)
         return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
@@ -405,7 +424,7 @@ int cw_journal_verdict(const struct cw_journal *j, const struct cw_claim *claim,
     };
     size_t key_count = claim->lock_key == NULL ? 1 : 2;
     const struct ask ask = {
-        &verdict_script, {claim->job_key, claim->lock_key}, key_count, args, CW_ARRAY_LEN(args)};
+        &verdict_script, {claim->job_key, claim->lock_key}, key_count, args, CW_ARRAY_LEN(args), true};
     struct cw_redis_reply reply;
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
@@ -436,7 +455,7 @@ int cw_journal_replace(const struct cw_journal *j, const char *job_key, const st
         return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
     const struct cw_str args[] = {number(j->retention_ms, ttl), stored->record.value,
                                   cw_str_of(shorter->outcome), shorter->record.value, cw_str_of(headers)};
-    const struct ask ask = {&replace_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    const struct ask ask = {&replace_script, {job_key}, 1, args, CW_ARRAY_LEN(args), true};
     struct cw_redis_reply reply;
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)
@@ -455,7 +474,7 @@ int cw_journal_published(const struct cw_journal *j, const char *job_key, struct
 {
     char ttl[24];
     const struct cw_str args[] = {number(j->retention_ms, ttl)};
-    const struct ask ask = {&published_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    const struct ask ask = {&published_script, {job_key}, 1, args, CW_ARRAY_LEN(args), false};
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
     if (cw_arena_new(WRITE_MEM_BYTES, &mem) < 0)
         return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
@@ -469,7 +488,7 @@ int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const cha
 {
     char ttl[24];
     const struct cw_str args[] = {cw_str_of(reason), number(CW_MIN(j->retention_ms, CW_TOMBSTONE_MS), ttl)};
-    const struct ask ask = {&cancel_script, {job_key, NULL}, 1, args, reason == NULL ? 0 : 2};
+    const struct ask ask = {&cancel_script, {job_key}, 1, args, reason == NULL ? 0 : 2, false};
     struct cw_redis_reply reply;
     int r = eval(j, &ask, until, mem, &reply, err);
     if (r < 0)

@@ -20,6 +20,7 @@
 struct cw_journal {
     struct cw_redis *redis;     /* borrowed */
     int64_t retention_ms;       /* how long a journal outlives its last change */
+    int64_t wait_replicas;      /* that must have a claim and a verdict before anybody acts on it; 0 = none */
     struct cw_trouble *trouble; /* NULL = nobody wants to know */
 };
 

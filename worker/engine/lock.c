@@ -1,24 +1,25 @@
 #include "worker/engine/lock.h"
 
 #include "common/time.h"
+#include "worker/engine/durable.h"
 #include "worker/engine/refusal.h"
 
 #define CALL_MEM_BYTES ((size_t)64 * 1024)
 #define RETRY_BASE_MS 100
 #define RETRY_CAP_MS 2000
 #define RELEASE_MS 3000
-#define WAIT_REPLICAS_MS 1000
-#define RENEWALS_MAX 32                      /* at the same time */
-#define EPOCH_ZERO_MS INT64_C(1704067200000) /* 2024-01-01 */
+#define RENEWALS_MAX 32 /* at the same time */
 
 struct cw_locks {
     struct cw_locks_cfg cfg;
     char *worker_id;
     struct cw_timer *timer;
-    struct cw_lease *first;  /* held leases, in no order */
-    struct cw_lease *next;   /* of this round's leases: the first that was not looked at */
-    size_t renewing;         /* fibers under way */
-    size_t releasing;        /* fibers under way */
+    struct cw_lease *first; /* held leases, in no order */
+    struct cw_lease *next;  /* of this round's leases: the first that was not looked at */
+    size_t renewing;        /* fibers under way */
+    size_t releasing;       /* fibers under way */
+    uint64_t confirmations; /* of replicas, asked for so far */
+    bool is_confirming;
     struct cw_lease *unsent; /* given back, but no fiber could be had: tried again by the timer */
 };
 
@@ -29,15 +30,19 @@ struct cw_lease {
     struct cw_arena *mem; /* holds all strings below */
     const char *lock_key;
     const char *epoch_key;
+    const char *fresh_key;
     const char *job_key; /* NULL = none */
     const char *token;
     const char *value; /* as it stands in Redis; NULL until taken */
     uint64_t epoch;
     const struct cw_lease_ops *ops;
     void *ops_arg;
-    struct cw_deadline ends;  /* on our clock */
-    struct cw_deadline renew; /* next renewal */
-    bool is_renewing;         /* or about to be */
+    struct cw_deadline ends;        /* on our clock */
+    struct cw_deadline renew;       /* next renewal */
+    struct cw_deadline unconfirmed; /* `ends`, once replicas have the renewal too */
+    uint64_t unconfirmed_since;     /* locks->confirmations at that time */
+    bool is_unconfirmed;
+    bool is_renewing; /* or about to be */
     bool is_given;
     bool is_lost;
     bool is_cancel_told;
@@ -52,11 +57,13 @@ static const struct cw_redis_script acquire_script = {
            "    return {1, cur}\n"
            "  end\n"
            "  return {0, cur, redis.call('PTTL', KEYS[1])}\n"
-           "end\n"
+           "end\n" CW_LOCK_LUA_EPOCH "local fresh = redis.call('GET', KEYS[3])\n"
+           "if fresh and fresh ~= ARGV[4] then return {2, fresh} end\n"
+           "if fresh then redis.call('DEL', KEYS[3]) end\n"
            "local epoch = redis.call('INCR', KEYS[2])\n"
-           "if epoch < tonumber(ARGV[4]) then\n"
-           "  epoch = tonumber(ARGV[4])\n"
-           "  redis.call('SET', KEYS[2], ARGV[4])\n"
+           "if epoch < tonumber(now) then\n"
+           "  epoch = tonumber(now)\n"
+           "  redis.call('SET', KEYS[2], now)\n"
            "end\n"
            "local value = string.format('%d|%s|%s', epoch, ARGV[1], ARGV[2])\n"
            "redis.call('SET', KEYS[1], value, 'PX', ARGV[3])\n"
@@ -77,11 +84,6 @@ static const struct cw_redis_script release_script = {
            "if not cur or string.match(cur, '^%d+|([^|]*)|') ~= ARGV[1] then return 0 end\n"
            "return redis.call('DEL', KEYS[1])\n",
 };
-
-int64_t cw_lock_epoch_least(void)
-{
-    return cw_wall_ms() - EPOCH_ZERO_MS;
-}
 
 char *cw_lock_key(struct cw_arena *mem, const char *resource, const char *suffix)
 {
@@ -161,13 +163,56 @@ static void renewed(struct cw_lease *lease, struct cw_deadline asked, const stru
         lose(lease);
         return;
     }
-    lease->ends.mono_ms = asked.mono_ms + lease_ms;
+    lease->unconfirmed.mono_ms = asked.mono_ms + lease_ms;
+    lease->unconfirmed_since = lease->locks->confirmations;
+    lease->is_unconfirmed = true;
     lease->renew.mono_ms = asked.mono_ms + lease_ms / 3;
     bool has_flag = reply->count > 1 && reply->items[1].type == CW_REDIS_STR;
     if (has_flag && !lease->is_cancel_told && !lease->is_given && lease->ops->cancel != NULL) {
         lease->is_cancel_told = true;
         lease->ops->cancel(lease->ops_arg, reply->items[1].str.p);
     }
+}
+
+static bool has_unconfirmed(const struct cw_locks *locks)
+{
+    const struct cw_lease *lease = locks->first;
+    while (lease != NULL && !lease->is_unconfirmed)
+        lease = lease->next;
+    return lease != NULL;
+}
+
+/* Those whose answer had come before the confirmation was asked for. When there is none, they are renewed again soon. */
+static void settle_unconfirmed(struct cw_locks *locks, uint64_t confirmation, bool has_it)
+{
+    int64_t lease_ms = locks->cfg.lease_ms;
+    for (struct cw_lease *lease = locks->first; lease != NULL; lease = lease->next) {
+        if (!lease->is_unconfirmed || lease->unconfirmed_since >= confirmation)
+            continue;
+        if (has_it)
+            lease->ends = lease->unconfirmed;
+        else
+            lease->renew = cw_in_ms(cw_random_between(lease_ms / 20, lease_ms / 10));
+        lease->is_unconfirmed = false;
+    }
+}
+
+/* A replica that takes the server's place must know of a renewal before its holder counts on it. One question for all at a time. */
+static void confirm_renewals(struct cw_locks *locks, struct cw_arena *mem)
+{
+    const struct cw_locks_cfg *cfg = &locks->cfg;
+    struct cw_err err = {0};
+    if (locks->is_confirming)
+        return;
+    locks->is_confirming = true;
+    while (has_unconfirmed(locks)) {
+        uint64_t mine = ++locks->confirmations;
+        struct cw_deadline until = cw_in_ms(cfg->lease_ms / 3);
+        int r = cw_durable_confirm(cfg->redis, cfg->wait_replicas, until, mem, &err);
+        settle_unconfirmed(locks, mine, r == 1);
+        cw_arena_reset(mem);
+    }
+    locks->is_confirming = false;
 }
 
 static int renew_once(struct cw_lease *lease, struct cw_arena *mem, struct cw_err *err)
@@ -209,6 +254,8 @@ static void renew(struct cw_lease *lease, struct cw_arena *mem)
     struct cw_err err = {0};
     if (mem == NULL || renew_once(lease, mem, &err) < 0)
         lease->renew = cw_in_ms(cw_random_between(lease_ms / 20, lease_ms / 10));
+    else
+        confirm_renewals(lease->locks, mem);
     lease->is_renewing = false;
     if (lease->is_given)
         give_in_background(lease);
@@ -314,7 +361,11 @@ struct attempt {
     int64_t backoff_ms;
     struct cw_arena *mem; /* reset by each try */
     char owner[128];      /* request id of the last owner that was seen */
+    char fresh[24];       /* the third key, as it was when Redis turned out to remember for long enough */
 };
+
+/* What became of a try. */
+enum tried { HELD = 0, TAKEN = 1, FRESH = 2 };
 
 /* Split "<epoch>|<token>|<worker>|<request id>"; z is changed. */
 static bool parse_value(char *z, uint64_t *ret_epoch, const char **ret_worker, const char **ret_request)
@@ -334,56 +385,72 @@ static bool parse_value(char *z, uint64_t *ret_epoch, const char **ret_worker, c
     return true;
 }
 
-/* 1 = taken, 0 = held by another (ret_owner is filled; *ret_ttl_ms). */
+static int read_owner(struct attempt *a, const char *value, struct cw_lock_owner *ret_owner,
+                      struct cw_err *err)
+{
+    char *copy = cw_arena_strdup(a->mem, value);
+    if (copy == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory");
+    if (!parse_value(copy, &ret_owner->epoch, &ret_owner->worker_id, &ret_owner->request_id))
+        return cw_err_set(err, CW_EPROTO, "the lock %s holds something else", a->lease->lock_key);
+    return 0;
+}
+
+/* Does Redis remember for longer than a lease? Asked after it said that it knows nothing of the lock: so it has not forgotten it just now.
+ * *ret_ttl_ms = until it does; 0 = it does. */
+static int look_back(struct attempt *a, const char *fresh, struct cw_deadline until, int64_t *ret_ttl_ms,
+                     struct cw_err *err)
+{
+    const struct cw_locks_cfg *cfg = &a->lease->locks->cfg;
+    struct cw_durable durable;
+    (void)cw_z_copy(a->fresh, sizeof a->fresh, fresh);
+    int r = cw_durable_look(cfg->redis, until, a->mem, &durable, err);
+    *ret_ttl_ms = r < 0 ? 0 : CW_MAX(cfg->lease_ms - durable.age_ms, INT64_C(0));
+    if (r < 0 || *ret_ttl_ms > 0)
+        a->fresh[0] = '\0';
+    return r;
+}
+
+static int keep_value(struct cw_lease *lease, const char *value, uint64_t epoch, struct cw_deadline asked,
+                      struct cw_err *err)
+{
+    lease->value = cw_arena_strdup(lease->mem, value);
+    lease->epoch = epoch;
+    lease->ends.mono_ms = asked.mono_ms + lease->locks->cfg.lease_ms;
+    lease->renew.mono_ms = asked.mono_ms + lease->locks->cfg.lease_ms / 3;
+    return lease->value != NULL ? 0 : cw_err_set(err, CW_ENOMEM, "no memory");
+}
+
+/* A `enum tried`. HELD: ret_owner is filled; *ret_ttl_ms. FRESH: *ret_ttl_ms, 0 = try again at once. */
 static int try_once(struct attempt *a, struct cw_deadline until, struct cw_lock_owner *ret_owner,
                     int64_t *ret_ttl_ms, struct cw_err *err)
 {
     struct cw_lease *lease = a->lease;
-    char ttl[24], epoch_least[24];
+    char ttl[24];
     (void)snprintf(ttl, sizeof ttl, "%lld", (long long)lease->locks->cfg.lease_ms);
-    (void)snprintf(epoch_least, sizeof epoch_least, "%lld", (long long)cw_lock_epoch_least());
-    const char *keys[] = {lease->lock_key, lease->epoch_key};
+    const char *keys[] = {lease->lock_key, lease->epoch_key, lease->fresh_key};
     const struct cw_str args[] = {cw_str_of(lease->token), cw_str_of(a->who), cw_str_of(ttl),
-                                  cw_str_of(epoch_least)};
+                                  cw_str_of(a->fresh)};
     struct cw_deadline asked = cw_in_ms(0);
     struct cw_redis_reply reply;
     int r =
-        cw_redis_eval(lease->locks->cfg.redis, &acquire_script, 2, keys, 4, args, until, a->mem, &reply, err);
+        cw_redis_eval(lease->locks->cfg.redis, &acquire_script, 3, keys, 4, args, until, a->mem, &reply, err);
     if (r < 0)
         return r;
     if (reply.type != CW_REDIS_ARRAY || reply.count < 2 || reply.items[1].type != CW_REDIS_STR)
         return cw_err_set(err, CW_EPROTO, "unintelligible answer of lock.acquire");
     const char *value = reply.items[1].str.p;
-    char *copy = cw_arena_strdup(a->mem, value);
-    if (copy == NULL)
-        return cw_err_set(err, CW_ENOMEM, "no memory");
-    if (!parse_value(copy, &ret_owner->epoch, &ret_owner->worker_id, &ret_owner->request_id))
-        return cw_err_set(err, CW_EPROTO, "the lock %s holds something else", lease->lock_key);
+    ret_owner->is_forgotten = reply.items[0].num == FRESH;
+    if (ret_owner->is_forgotten) {
+        r = look_back(a, value, until, ret_ttl_ms, err);
+        return r < 0 ? r : FRESH;
+    }
     *ret_ttl_ms = reply.count > 2 ? reply.items[2].num : 0;
-    if (reply.items[0].num != 1)
-        return 0;
-    lease->value = cw_arena_strdup(lease->mem, value);
-    lease->epoch = ret_owner->epoch;
-    lease->ends.mono_ms = asked.mono_ms + lease->locks->cfg.lease_ms;
-    lease->renew.mono_ms = asked.mono_ms + lease->locks->cfg.lease_ms / 3;
-    return lease->value != NULL ? 1 : cw_err_set(err, CW_ENOMEM, "no memory");
-}
-
-/* 1 = enough replicas have it, 0 = not. */
-static int confirm(struct attempt *a, struct cw_deadline until, struct cw_err *err)
-{
-    int64_t wanted = a->lease->locks->cfg.wait_replicas;
-    if (wanted <= 0)
-        return 1;
-    char count[24], timeout[24];
-    (void)snprintf(count, sizeof count, "%lld", (long long)wanted);
-    (void)snprintf(timeout, sizeof timeout, "%d", WAIT_REPLICAS_MS);
-    const struct cw_str argv[] = {cw_str_of("WAIT"), cw_str_of(count), cw_str_of(timeout)};
-    struct cw_redis_reply reply;
-    int r = cw_redis_call(a->lease->locks->cfg.redis, 3, argv, until, a->mem, &reply, err);
-    if (r < 0)
+    r = read_owner(a, value, ret_owner, err);
+    if (r < 0 || reply.items[0].num != TAKEN)
         return r;
-    return reply.type == CW_REDIS_INT && reply.num >= wanted;
+    r = keep_value(lease, value, ret_owner->epoch, asked, err);
+    return r < 0 ? r : TAKEN;
 }
 
 /* 0 = worth another try. The deadline counts before whatever Redis said. */
@@ -423,16 +490,27 @@ static int pause_before_next(struct attempt *a, struct cw_lock_owner *owner, int
     return cw_sleep(cw_sooner(until, cw_in_ms(owner->next_ms)));
 }
 
+static int out_of_time(const struct attempt *a, const struct cw_lock_owner *owner, struct cw_err *err)
+{
+    if (owner->is_forgotten)
+        return cw_err_set(err, CW_ETIMEDOUT, "Redis is new, or forgot who holds %s", a->lease->lock_key);
+    return cw_err_set(err, CW_ETIMEDOUT, "%s is held by request %s", a->lease->lock_key,
+                      a->owner[0] == '\0' ? "(unknown)" : a->owner);
+}
+
 static int take(struct attempt *a, struct cw_deadline until, struct cw_err *err)
 {
+    const struct cw_locks_cfg *cfg = &a->lease->locks->cfg;
     for (;;) {
         struct cw_lock_owner owner = {.request_id = "", .worker_id = ""};
         int64_t ttl_ms = 0;
         cw_arena_reset(a->mem);
         int r = try_once(a, until, &owner, &ttl_ms, err);
-        if (r == 1) {
-            r = confirm(a, until, err);
-            if (r == 1 && left_ms(a->lease) > a->lease->locks->cfg.margin_ms)
+        if (r == FRESH && ttl_ms == 0 && !cw_is_past(until))
+            continue;
+        if (r == TAKEN) {
+            r = cw_durable_confirm(cfg->redis, cfg->wait_replicas, until, a->mem, err);
+            if (r == 1 && left_ms(a->lease) > cfg->margin_ms)
                 return 0;
             owner = (struct cw_lock_owner){.request_id = "", .worker_id = "", .epoch = a->lease->epoch};
         }
@@ -441,8 +519,7 @@ static int take(struct attempt *a, struct cw_deadline until, struct cw_err *err)
             return r;
         r = pause_before_next(a, &owner, ttl_ms, until);
         if (r == -CW_ETIMEDOUT || (r == 0 && cw_is_past(until)))
-            return cw_err_set(err, CW_ETIMEDOUT, "%s is held by request %s", a->lease->lock_key,
-                              a->owner[0] == '\0' ? "(unknown)" : a->owner);
+            return out_of_time(a, &owner, err);
         if (r < 0)
             return cw_err_set(err, r, "stopped waiting for %s", a->lease->lock_key);
     }
@@ -465,6 +542,7 @@ static struct cw_lease *new_lease(struct cw_locks *locks, const struct cw_lock_w
     lease->token = cw_arena_strdup(lease->mem, token);
     lease->lock_key = cw_lock_key(lease->mem, want->resource, "lock");
     lease->epoch_key = cw_lock_key(lease->mem, want->resource, "epoch");
+    lease->fresh_key = cw_lock_key(lease->mem, want->resource, "fresh");
     lease->job_key = cw_arena_strdup(lease->mem, want->job_key);
     if (cw_arena_failed(lease->mem)) {
         free_lease(lease);

@@ -1,7 +1,9 @@
 /* worker/engine/lock.h: leases in Redis with a fencing epoch: one writer for a workspace, or a VNet, fleet-wide.
  *
  * A lock is one key with the lease's value "<epoch>|<token>|<worker>|<request id>" and an expiry. The epoch comes from a second key
- * that never expires, and is never below the time (milliseconds since 2024), so it also grows when Redis forgot everything.
+ * that never expires, and is never below the time of Redis (milliseconds since 2024), so it also grows when Redis forgot everything.
+ * Where the epoch is missing, nobody ever had the lock, or Redis forgot who has it: a third key says so, and the lock is given once Redis
+ * remembers for longer than a lease, so that what a former holder believed in is over. All workers of a fleet have the same lease.
  * The holder counts on its own monotonic clock, from before it asked; renewal at a third of the lease; when it can't renew in time it is
  * told, and stops writing, before the lease ends. The value, not the epoch alone, is what the journal compares.
  * Thread: loop.  Source: Redis documentation "Distributed locks"; Kleppmann on fencing. */
@@ -20,15 +22,16 @@ struct cw_locks_cfg {
     const char *worker_id;  /* copied */
     int64_t lease_ms;
     int64_t margin_ms;     /* less than this left: no write begins, and the holder is told that it lost */
-    int64_t wait_replicas; /* that must confirm an acquisition; 0 = none */
+    int64_t wait_replicas; /* that must confirm an acquisition and a renewal; 0 = none */
     struct cw_trouble *trouble; /* NULL = nobody wants to know */
 };
 
 /* Who holds it while somebody waits. Borrowed for the call. */
 struct cw_lock_owner {
-    const char *request_id; /* "" = unknown: Redis did not answer */
+    const char *request_id; /* "" = unknown: Redis did not answer, or is_forgotten */
     const char *worker_id;
     uint64_t epoch;
+    bool is_forgotten; /* Redis remembers for less than a lease: who holds it may not know that it forgot */
     int64_t since_wall_ms; /* when this wait began */
     int64_t next_ms;       /* until the next try */
 };
@@ -72,8 +75,15 @@ const char *cw_lease_key(const struct cw_lease *lease);
 /* Still ours, with more than the margin left? Asked before each write. Errors: -CW_ELOST. Suspends: no. */
 int cw_lease_check(const struct cw_lease *lease, struct cw_err *err);
 
-/* The least epoch that a lock could have now, also when Redis forgot all former ones. */
-int64_t cw_lock_epoch_least(void);
+/* Lua: `now` is the least epoch that a lock could have. KEYS[2], the epoch, exists afterwards; KEYS[3] says that nobody knows who held the
+ * lock before. It goes with the first grant, or once no lease can be as old. */
+#define CW_LOCK_LUA_EPOCH                                                                      \
+    "local t = redis.call('TIME')\n"                                                           \
+    "local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000) - 1704067200000)\n" \
+    "if not redis.call('GET', KEYS[2]) then\n"                                                 \
+    "  redis.call('SET', KEYS[2], now)\n"                                                      \
+    "  redis.call('SET', KEYS[3], now, 'PX', 600000)\n"                                        \
+    "end\n"
 /* "cw:{<resource>}:<suffix>" in mem. NULL when out of memory. */
 char *cw_lock_key(struct cw_arena *mem, const char *resource, const char *suffix);
 

@@ -1,0 +1,24 @@
+/* worker/engine/durable.h: what Redis can be trusted to remember: since when, and whether its replicas have it too.
+ *
+ * The key "cw:born" is set once, to Redis' own time, by whoever finds it missing. So a Redis that lost everything is younger than its loss,
+ * and what it does not know although it is older was never written (but for the last writes of a server that a replica replaced).
+ * Suspends: all.  Thread: loop.  Source: Redis commands TIME, SETNX, WAIT. */
+#ifndef CW_WORKER_ENGINE_DURABLE_H
+#define CW_WORKER_ENGINE_DURABLE_H
+
+#include "common/net/redis.h"
+
+/* By the clock of Redis. */
+struct cw_durable {
+    int64_t born_wall_ms; /* it has forgotten nothing since */
+    int64_t age_ms;       /* never below 0 */
+};
+
+/* To be asked after what it shall say something about. Errors: those of cw_redis_eval(), -CW_EPROTO. */
+int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_arena *mem,
+                    struct cw_durable *ret_durable, struct cw_err *err);
+/* Have so many replicas all that this worker wrote before? 1 = yes (also when none is wanted), 0 = not yet. Errors: those of cw_redis_call(). */
+int cw_durable_confirm(struct cw_redis *redis, int64_t replicas, struct cw_deadline until,
+                       struct cw_arena *mem, struct cw_err *err);
+
+#endif
