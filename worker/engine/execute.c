@@ -14,6 +14,8 @@ struct execution {
     struct cw_job *job;
     struct cw_job_step *step;
     bool is_undo;
+    bool is_look;          /* an undo that first asks whether there is anything to be undone */
+    bool was_begun;        /* its answer */
     char name[NAME_BYTES]; /* in the journal: "<step>" or "undo:<step>" */
     char field[FIELD_BYTES];
     char key[CW_UUID_BYTES];
@@ -140,6 +142,8 @@ static int write_announced(struct execution *x, struct cw_err *err)
 static int call_step(struct execution *x, struct cw_step_ctx *c, struct cw_err *err)
 {
     const struct cw_step *def = x->step->def;
+    if (x->is_look)
+        return def->was_begun(c, &x->was_begun, err);
     if (x->is_undo)
         return def->undo(c, err);
     bool was_begun = x->begun_before + x->tries > 0;
@@ -265,7 +269,8 @@ static int run_attempts(struct execution *x, bool *ret_is_step, struct cw_err *e
             return cw_err_set(err, CW_ECANCELED, "cancelled: %s", job->cancel);
         job->attempt = (int)(x->begun_before + x->tries + 1);
         job->log_ctx.attempt = job->attempt;
-        cw_say_started(job);
+        if (!x->is_look)
+            cw_say_started(job);
         *ret_is_step = true;
         cw_err_clear(err);
         r = attempt(x, err);
@@ -437,6 +442,53 @@ int cw_step_undo(struct cw_job *job, size_t index, struct cw_deadline until, boo
     step->begun = begun;
     if (r < 0 && *ret_is_step && !is_cancelled_or_lost(r))
         (void)write_closed(&x, &ignored);
+    end_execution(&x);
+    return r;
+}
+
+/* It was begun, and there is nobody who could tell more of it: so the journal says from now on. What was refused has been done in part. */
+static int write_found(struct execution *x, struct cw_err *err)
+{
+    struct cw_job *job = x->job;
+    struct cw_job_step *step = x->step;
+    char open[OPEN_BYTES], begun[FIELD_BYTES];
+    int r = keep_output(x, err);
+    if (r < 0)
+        return r;
+    step->begun++;
+    step->has_kept = true;
+    if (job->failure.outcome == CW_OUTCOME_REJECTED)
+        job->failure.outcome = CW_OUTCOME_FAILED;
+    const char *text = cw_step_record_print(&step->record, job->run_mem),
+               *failure = job->has_failure ? cw_failure_record_print(&job->failure, job->run_mem) : NULL;
+    if (text == NULL || (job->has_failure && failure == NULL))
+        return cw_err_set(err, CW_ENOMEM, "no memory for what the step found");
+    (void)snprintf(begun, sizeof begun, "b:%s", step->def->name);
+    const struct cw_change change = {
+        .set = {{field_of(x, "p", step->def->name), text},
+                {begun, "1"},
+                {"open", open_of(x, CW_LOG_BETWEEN, open)},
+                {"fail", failure}},
+        .set_count = job->has_failure ? 4 : 3,
+    };
+    return write_change(x, &change, err);
+}
+
+int cw_step_look(struct cw_job *job, size_t index, struct cw_deadline until, bool *ret_is_step,
+                 struct cw_err *err)
+{
+    struct execution x;
+    begin_execution(&x, job, index, true);
+    x.is_look = true;
+    job->step_until = x.until = cw_sooner(until, cw_in_ms(x.step->def->timeout_ms));
+    int r = run_attempts(&x, ret_is_step, err);
+    if (r == 0) {
+        *ret_is_step = false;
+        r = x.was_begun ? write_found(&x, err) : write_closed(&x, err);
+    } else if (*ret_is_step && !is_cancelled_or_lost(r)) {
+        struct cw_err ignored = {0};
+        (void)write_closed(&x, &ignored);
+    }
     end_execution(&x);
     return r;
 }

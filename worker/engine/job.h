@@ -147,6 +147,7 @@ struct cw_job {
     const char *call_correlation_id; /* towards Azure: a GUID */
     char trace_id[33];
     int64_t accepted_wall_ms;
+    int64_t sent_wall_ms; /* timestamp of its oldest record that is here; 0 = unknown */
     struct cw_deadline until;
 
     /* Where it stands in the runner. */

@@ -56,7 +56,8 @@ static const struct cw_redis_script verdict_script = {
            "if cur[2] then return {1, cur[1], cur[2], cur[3]} end\n"
            "if KEYS[2] then\n"
            "  if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {-1} end\n"
-           "elseif cur[4] then return {2} end\n"
+           "elseif cur[4] then return {2}\n"
+           "elseif redis.call('HEXISTS', KEYS[1], 'accepted') == 0 then return {3} end\n"
            "redis.call('HSET', KEYS[1], 'outcome', ARGV[3], 'verdict', ARGV[4], 'vhead', ARGV[5])\n"
            "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
            "return {0}\n",
@@ -433,9 +434,7 @@ int cw_journal_verdict(const struct cw_journal *j, const struct cw_claim *claim,
         return unintelligible(&ask, err);
     if (reply.items[0].num < 0)
         return fenced(claim->job_key, err);
-    *ret_stored = reply.items[0].num == 0   ? CW_STORED_OURS
-                  : reply.items[0].num == 1 ? CW_STORED_BEFORE
-                                            : CW_STORED_CLAIMED;
+    *ret_stored = (enum cw_stored)reply.items[0].num;
     if (*ret_stored == CW_STORED_OURS)
         *ret_verdict = *verdict;
     if (*ret_stored != CW_STORED_BEFORE)

@@ -114,6 +114,7 @@ enum cw_stored {
     CW_STORED_OURS = 0,
     CW_STORED_BEFORE, /* there was one already: it is the one that counts */
     CW_STORED_CLAIMED, /* without a lock only: somebody has begun it, so only who holds the lock may end it; nothing is stored */
+    CW_STORED_UNKNOWN, /* without a lock only: Redis has forgotten that it was accepted, so what else it knew is not known; nothing is stored */
 };
 /* Store the verdict before it is sent; *ret_verdict is the one to send (in mem, without key). claim->lock_key NULL: nobody has claimed the
  * request. Errors also: -CW_EFENCED. */

@@ -153,7 +153,7 @@ static enum cw_next answer(struct cw_job *job, struct cw_err *err)
     if (r == 0)
         r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored, &how,
                                err);
-    if (r < 0)
+    if (r < 0 || how == CW_STORED_UNKNOWN)
         return CW_NEXT_AGAIN;
     if (how == CW_STORED_CLAIMED)
         return CW_NEXT_END;

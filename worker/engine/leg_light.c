@@ -10,7 +10,7 @@
 /* Redis refuses, memory is short, or the fiber was stopped: the same again later. */
 static enum cw_next again(const struct cw_err *err)
 {
-    if (err->class != CW_CLASS_CANCELLED && err->class != CW_CLASS_LOST)
+    if (err->code != 0 && err->class != CW_CLASS_CANCELLED && err->class != CW_CLASS_LOST)
         cw_log_err(CW_WARN, "job.again", err);
     return CW_NEXT_AGAIN;
 }
@@ -80,9 +80,18 @@ static int store_unclaimed(struct cw_job *job, enum cw_stored *ret_stored, struc
         return r;
     r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored,
                            ret_stored, err);
-    if (r == 0 && *ret_stored != CW_STORED_CLAIMED)
+    if (r == 0 && *ret_stored <= CW_STORED_BEFORE)
         keep_verdict(job, &stored);
     return r;
+}
+
+/* The same, unless it may have been claimed before Redis forgot it: then only who holds the lock may end it, too. */
+static int store_unrun(struct cw_job *job, enum cw_stored *ret_stored, struct cw_err *err)
+{
+    bool may_have_run = false;
+    int r = cw_job_look_back(job, &may_have_run, err);
+    *ret_stored = CW_STORED_CLAIMED;
+    return r < 0 || may_have_run ? r : store_unclaimed(job, ret_stored, err);
 }
 
 static void fail_unrun(struct cw_job *job)
@@ -108,8 +117,8 @@ enum cw_next cw_leg_settle(struct cw_job *job)
     if (r < 0)
         return CW_NEXT_AGAIN;
     fail_unrun(job);
-    r = store_unclaimed(job, &stored, &err);
-    if (r < 0)
+    r = store_unrun(job, &stored, &err);
+    if (r < 0 || stored == CW_STORED_UNKNOWN)
         return again(&err);
     if (stored != CW_STORED_CLAIMED)
         return CW_NEXT_FINISH;
@@ -129,8 +138,8 @@ enum cw_next cw_leg_refuse(struct cw_job *job)
     if (has_verdict)
         return CW_NEXT_FINISH;
     cw_job_fail(job, CW_OUTCOME_REJECTED, NULL, &job->refusal);
-    r = store_unclaimed(job, &stored, &err);
-    if (r < 0)
+    r = store_unrun(job, &stored, &err);
+    if (r < 0 || stored == CW_STORED_UNKNOWN)
         return again(&err);
     if (stored != CW_STORED_CLAIMED)
         return CW_NEXT_FINISH;

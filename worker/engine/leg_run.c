@@ -162,10 +162,23 @@ static bool is_too_late(struct cw_job *job, const char *step)
     return true;
 }
 
+static bool has_begun(const struct cw_job *job)
+{
+    for (size_t i = 0; i < job->plan->step_count; i++) {
+        if (job->steps[i].begun > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Another version began it, this one can't read it: it goes no further. */
 static void fail_refused(struct cw_job *job)
 {
     struct cw_err why = job->refusal;
+    if (!has_begun(job)) {
+        cw_job_fail(job, CW_OUTCOME_REJECTED, NULL, &why);
+        return;
+    }
     (void)cw_err_wrap(&why, "it was begun, but this worker's version refuses it");
     cw_job_fail(job, CW_OUTCOME_FAILED, NULL, &why);
 }
@@ -225,6 +238,9 @@ static enum cw_next run_steps(struct cw_job *job)
             return step_failed(job, name, is_step, &err);
         job->pause_count = 0;
     }
+    struct cw_err err = {0};
+    if (cw_job_undo_skipped(job, &err) < 0)
+        return step_failed(job, NULL, false, &err);
     return CW_NEXT_FINISH;
 }
 

@@ -44,6 +44,30 @@ int cw_step_execute(struct cw_job *job, size_t index, bool *ret_is_step, struct 
 int cw_step_undo(struct cw_job *job, size_t index, struct cw_deadline until, bool *ret_is_step,
                  struct cw_err *err);
 
+/* Ask the step whether an earlier run began it (was_begun), of which the journal knows nothing; if so it counts as begun. */
+int cw_step_look(struct cw_job *job, size_t index, struct cw_deadline until, bool *ret_is_step,
+                 struct cw_err *err);
+
+/* ---- undo.c ---- */
+/* Tell in the verdict of what only another version of the worker could finish or put back. Suspends: no. */
+void cw_job_note_foreign(struct cw_job *job);
+/* Undo what was begun, in reverse order, the forgotten too; what can't be undone is told in the verdict. Errors: lost, cancellation, those of
+ * the journal. Suspends: yes. */
+int cw_job_undo(struct cw_job *job, struct cw_err *err);
+/* After the plan's last step: undo what an earlier run began and this one had no reason to begin. Errors: the same. */
+int cw_job_undo_skipped(struct cw_job *job, struct cw_err *err);
+
+/* It could not be seen whether the step was begun: the verdict tells. */
+void cw_job_note_unknown(struct cw_job *job, const struct cw_job_step *s, const struct cw_err *why);
+
+/* ---- forgotten.c: for a Redis that forgot ---- */
+/* May an earlier run of this request have begun something of which the journal knows nothing? Not when Redis is older than the request, nor
+ * when nothing of its plan could be undone. Errors: those of cw_durable_look(). Suspends: yes. */
+int cw_job_look_back(struct cw_job *job, bool *ret_may_have_run, struct cw_err *err);
+/* Look for it, under the lock: what is found counts as begun. is_last: only what this run has skipped. What can't be told is told in the
+ * verdict. Errors: lost, cancellation, those of the journal. Suspends: yes. */
+int cw_job_find_begun(struct cw_job *job, bool is_last, bool *ret_found, struct cw_err *err);
+
 /* ---- hooks.c ---- */
 /* The right to write the journal of a job whose lock is held. Borrows from the lease. */
 struct cw_claim cw_job_claim(const struct cw_job *job);

@@ -1,41 +1,13 @@
 /* check_request: may this fleet do it, and can it be done? What the request says of itself was checked when it was decoded.
  * Reads: policy, subscription, providers.  Writes: provider registrations.  Source: vnet-inject requirements. */
 #include "worker/steps/plans.h"
-
-static bool is_allowed(const char *value, const char *const *list, size_t count)
-{
-    if (count == 0 || value == NULL)
-        return true;
-    for (size_t i = 0; i < count; i++)
-        if (cw_z_eq_nocase(value, list[i]))
-            return true;
-    return false;
-}
+#include "worker/steps/policy.h"
 
 static int refuse(struct cw_err *err, const char *remedy, const char *what)
 {
     (void)cw_err_set(err, CW_EREJECTED, "%s", what);
     cw_err_remedy(err, "%s", remedy);
     return -CW_EREJECTED;
-}
-
-static int check_policy(const struct cw_step_ctx *c, struct cw_err *err)
-{
-    const struct cw_policy *policy = c->svc->policy;
-    const struct cw_request *req = c->req;
-    if (req->cloud != CW_CLOUD_UNSET && !cw_z_eq(cw_cloud_names[req->cloud], c->svc->cloud->name))
-        return refuse(err, "send it to the fleet of that cloud, or leave `cloud` out",
-                      "the request names another cloud than this fleet's");
-    if (!is_allowed(req->tenant_id, policy->tenants, policy->tenant_count))
-        return refuse(err, "ask the operator to add it to policy.tenants",
-                      "the tenant is not one that this fleet works for");
-    if (!is_allowed(req->subscription_id, policy->subscriptions, policy->subscription_count))
-        return refuse(err, "ask the operator to add it to policy.subscriptions",
-                      "the subscription is not one that this fleet works for");
-    if (req->provision != NULL && !is_allowed(req->provision->region, policy->regions, policy->region_count))
-        return refuse(err, "ask the operator to add it to policy.regions",
-                      "the region is not one that this fleet works in");
-    return 0;
 }
 
 /* The workspace itself may still ask for another name: ensure_private_dns then says so, but that is a rare region. */
@@ -98,7 +70,7 @@ static int check_provider(struct cw_step_ctx *c, const char *provider, const cha
 static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
     const struct cw_provision_v1 *provision = c->req->provision;
-    int r = check_policy(c, err);
+    int r = cw_policy_check(c, err);
     if (r == 0)
         r = check_zone_name(c, c->req->private_dns.zone_id, "privateDns.zoneId", err);
     if (r == 0)

@@ -35,10 +35,13 @@ int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, s
 int cw_compute_refuse(struct cw_step_ctx *c, const struct cw_compute_list *list, struct cw_err *err);
 
 /* The note: what this request stopped and the settings before, kept in the workspace itself, so that losing Redis and the
- * worker in mid-migrate loses nothing. read gives empty facts when there is none of this request. Suspend: yes. */
+ * worker in mid-migrate loses nothing. read gives empty facts when there is none; *ret_request is who wrote it. Suspend: yes. */
 int cw_compute_note_write(struct cw_step_ctx *c, const struct cw_compute_v1 *items, size_t count,
                           struct cw_err *err);
-int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err);
+int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, const char **ret_request,
+                         struct cw_err *err);
+/* The same, of this request only. */
+int cw_compute_note_read_own(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err);
 int cw_compute_note_remove(struct cw_step_ctx *c, struct cw_err *err);
 
 #endif

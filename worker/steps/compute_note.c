@@ -33,8 +33,8 @@ int cw_compute_note_write(struct cw_step_ctx *c, const struct cw_compute_v1 *ite
     return r;
 }
 
-/* What another request left behind is not this one's to start: its verdict told of it. */
-static int parse(struct cw_step_ctx *c, const char *text, struct cw_facts *ret_facts)
+static int parse(struct cw_step_ctx *c, const char *text, struct cw_facts *ret_facts,
+                 const char **ret_request)
 {
     struct cw_err ignored = {0};
     struct cw_problems problems = {0};
@@ -43,17 +43,20 @@ static int parse(struct cw_step_ctx *c, const char *text, struct cw_facts *ret_f
     if (line == NULL ||
         cw_json_parse_in(c->call.mem, line + 1, strlen(line + 1), CW_FACTS_BYTES_MAX, &doc, &ignored) < 0)
         return -CW_EPARSE;
-    if (!cw_z_eq(cw_json_str(doc, "request", NULL), c->req->event.id))
-        return 0;
+    *ret_request = cw_step_copy(c, cw_json_str(doc, "request", ""));
+    if (*ret_request == NULL)
+        return -CW_ENOMEM;
     return cw_shape_decode(&cw_facts_shape, json_object_get(doc, "facts"), "", c->call.mem, ret_facts,
                            &problems);
 }
 
-int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err)
+int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, const char **ret_request,
+                         struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
     const char *text = NULL;
     *ret_facts = (struct cw_facts){0};
+    *ret_request = "";
     int r = cw_databricks_get_note(c->svc->databricks, &c->call, &target, NOTE_NAME, &text, err);
     if (r == -CW_ENOTFOUND) {
         cw_err_clear(err);
@@ -61,7 +64,7 @@ int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, stru
     }
     if (r < 0)
         return cw_err_wrap(err, "read the note of what was stopped");
-    r = parse(c, text, ret_facts);
+    r = parse(c, text, ret_facts, ret_request);
     if (r == -CW_ENOMEM)
         return cw_err_set(err, CW_ENOMEM, "note");
     if (r < 0) {
@@ -70,6 +73,15 @@ int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, stru
                       NOTE_NAME);
     }
     return 0;
+}
+
+int cw_compute_note_read_own(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err)
+{
+    const char *request;
+    int r = cw_compute_note_read(c, ret_facts, &request, err);
+    if (r == 0 && !cw_z_eq(request, c->req->event.id))
+        *ret_facts = (struct cw_facts){0};
+    return r;
 }
 
 int cw_compute_note_remove(struct cw_step_ctx *c, struct cw_err *err)

@@ -3,6 +3,7 @@
 #include "common/azure/network.h"
 #include "common/azure/workspace.h"
 #include "worker/steps/compute_facts.h"
+#include "worker/steps/former.h"
 #include "worker/steps/plans.h"
 
 #define RUN_PATIENCE_MS (INT64_C(30) * 60 * 1000)
@@ -127,6 +128,28 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
+/* The note of what was stopped says how the rules were. */
+static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
+{
+    struct cw_workspace ws;
+    struct cw_facts note;
+    *ret_was_begun = false;
+    bool is_there = false;
+    int r = c->req->migrate != NULL && cw_compute_may_stop(c->req)
+                ? cw_former_workspace(c, &ws, &is_there, err)
+                : 0;
+    if (r == 0 && is_there)
+        r = cw_compute_note_read_own(c, &note, err);
+    if (r < 0 || !is_there || note.settings_before.required_nsg_rules == NULL ||
+        cw_z_eq(note.settings_before.required_nsg_rules, ws.required_nsg_rules))
+        return r;
+    c->out->settings_before = note.settings_before;
+    cw_step_found(c, "an earlier run of this request changed required NSG rules from %s to %s",
+                  note.settings_before.required_nsg_rules, ws.required_nsg_rules);
+    *ret_was_begun = true;
+    return 0;
+}
+
 const struct cw_step cw_step_ensure_workspace = {
     .name = "ensure_workspace",
     .kind = CW_STEP_IDEMPOTENT,
@@ -135,4 +158,5 @@ const struct cw_step cw_step_ensure_workspace = {
     .in_plan = true,
     .run = run,
     .undo = undo,
+    .was_begun = was_begun,
 };

@@ -1,5 +1,5 @@
 /* inventory_compute: clusters, SQL warehouses, pools, pipelines and runs that block the network update, and the schedules that
- * would start some; published before any stop. Remembers what this request stopped before everything else was lost.
+ * would start some; published before any stop. Remembers what was stopped before everything else was lost.
  * Reads: the workspace's REST API.  Writes: nothing.  Source: Microsoft's guide, option 2, "Important". */
 #include "worker/steps/compute_facts.h"
 #include "worker/steps/plans.h"
@@ -12,11 +12,13 @@ static struct cw_compute_v1 *find(struct cw_facts *facts, const struct cw_comput
     return NULL;
 }
 
-/* Journal and worker were lost after the first stop: the note in the workspace still knows. */
+/* Journal and worker were lost after the first stop: the note in the workspace still knows. If it is another request's, that one is not at
+ * work, since this one has the lock: it was not able to start what it had stopped, or will find it running when it goes on. */
 static int add_what_was_stopped(struct cw_step_ctx *c, struct cw_err *err)
 {
     struct cw_facts note;
-    int r = cw_compute_note_read(c, &note, err);
+    const char *request;
+    int r = cw_compute_note_read(c, &note, &request, err);
     if (r < 0 || note.compute_count == 0)
         return r;
     struct cw_compute_v1 *items =
@@ -32,6 +34,11 @@ static int add_what_was_stopped(struct cw_step_ctx *c, struct cw_err *err)
             *known = note.compute[i];
         else
             items[c->out->compute_count++] = note.compute[i];
+    }
+    if (!cw_z_eq(request, c->req->event.id)) {
+        cw_step_found(c, "request %s stopped compute that still rests: it is started again at the end",
+                      request);
+        return 0;
     }
     c->out->settings_before = note.settings_before;
     cw_step_found(c, "an earlier run of this request stopped compute: it is started again at the end");

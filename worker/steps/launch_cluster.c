@@ -3,6 +3,7 @@
  * Source: guide, shared steps, step 2; clusters API 2.1. */
 #include "common/azure/databricks.h"
 #include "worker/steps/compute_facts.h"
+#include "worker/steps/former.h"
 #include "worker/steps/plans.h"
 #include "worker/steps/termination.h"
 
@@ -278,6 +279,28 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
+static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
+{
+    struct cw_workspace ws;
+    struct cw_cluster cluster;
+    *ret_was_begun = false;
+    bool is_there = false;
+    int r = c->req->options.launch_cluster ? cw_former_workspace(c, &ws, &is_there, err) : 0;
+    if (r < 0 || !is_there)
+        return r;
+    const struct cw_target target = cw_step_target(c);
+    r = cw_databricks_find_cluster(c->svc->databricks, &c->call, &target, name_of(c), &cluster, err);
+    if (r == -CW_ENOTFOUND) {
+        cw_err_clear(err);
+        return 0;
+    }
+    if (r < 0)
+        return cw_err_wrap(err, "look for the verification cluster");
+    cw_step_found(c, "an earlier run of this request made cluster %s", cluster.name);
+    *ret_was_begun = true;
+    return 0;
+}
+
 /* After repairs, once. */
 static bool when_again(const struct cw_request *req, const struct cw_facts *facts)
 {
@@ -293,6 +316,7 @@ const struct cw_step cw_step_launch_cluster = {
     .run = run,
     .probe = probe,
     .undo = undo,
+    .was_begun = was_begun,
 };
 
 const struct cw_step cw_step_launch_cluster_again = {
@@ -304,4 +328,5 @@ const struct cw_step cw_step_launch_cluster_again = {
     .run = run,
     .probe = probe,
     .undo = undo,
+    .was_begun = was_begun,
 };

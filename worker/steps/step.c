@@ -87,7 +87,8 @@ void cw_step_ensured(struct cw_step_ctx *c, const struct cw_ensured *ensured, co
 
 struct cw_target cw_step_target(const struct cw_step_ctx *c)
 {
-    return (struct cw_target){.workspace_url = c->facts->workspace_url, .workspace_id = c->req->workspace_id};
+    const char *url = c->facts->workspace_url != NULL ? c->facts->workspace_url : c->out->workspace_url;
+    return (struct cw_target){.workspace_url = url, .workspace_id = c->req->workspace_id};
 }
 
 struct cw_tags cw_step_tags(struct cw_step_ctx *c)

@@ -62,6 +62,9 @@ struct cw_step {
     int (*probe)(struct cw_step_ctx *c, bool *ret_happened, struct cw_err *err);
     /* After failure or cancel, for each step that was begun, in reverse order, with a deadline of its own. */
     int (*undo)(struct cw_step_ctx *c, struct cw_err *err);
+    /* For a step with undo, under the lock, when the journal knows of no begin and may have forgotten one: did an earlier run of this
+     * request begin it? If so c->out is filled as far as the world tells, and undo() follows. Changes nothing. NULL = can't be told. */
+    int (*was_begun)(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err);
 };
 
 struct cw_step_ops {
@@ -103,7 +106,7 @@ int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, cons
                          const char *fmt, ...) CW_PRINTF(5, 6);
 /* found or changed, by what an ensure function did; `what` names the thing ("subnet private-endpoints"). */
 void cw_step_ensured(struct cw_step_ctx *c, const struct cw_ensured *ensured, const char *what);
-/* The workspace whose REST API is called: url from the facts. */
+/* The workspace whose REST API is called: url from the facts, or what this step has found. */
 struct cw_target cw_step_target(const struct cw_step_ctx *c);
 /* Tags of everything this request creates: the request's own, and "causeway-request". In c->call.mem. */
 struct cw_tags cw_step_tags(struct cw_step_ctx *c);

@@ -2,6 +2,7 @@
  * Writes: schedules, clusters, warehouses, pools, pipelines, runs where the request permits it, and a note of what was stopped.
  * Undo: starts what was stopped.  Source: Microsoft's guide, option 2, "Important". */
 #include "worker/steps/compute_facts.h"
+#include "worker/steps/former.h"
 #include "worker/steps/plans.h"
 
 #define READY_ROUNDS 3
@@ -74,6 +75,26 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     return r < 0 ? cw_err_wrap(err, "start compute again") : 0;
 }
 
+/* The note in the workspace was written before the first stop. */
+static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
+{
+    struct cw_workspace ws;
+    struct cw_facts note;
+    *ret_was_begun = false;
+    bool is_there = false;
+    int r = cw_compute_may_stop(c->req) ? cw_former_workspace(c, &ws, &is_there, err) : 0;
+    if (r == 0 && is_there)
+        r = cw_compute_note_read_own(c, &note, err);
+    if (r < 0 || !is_there || !cw_compute_has_stopped(&note))
+        return r;
+    c->out->compute = note.compute;
+    c->out->compute_count = note.compute_count;
+    c->out->settings_before = note.settings_before;
+    cw_step_found(c, "an earlier run of this request stopped compute");
+    *ret_was_begun = true;
+    return 0;
+}
+
 const struct cw_step cw_step_stop_compute = {
     .name = "stop_compute",
     .kind = CW_STEP_IDEMPOTENT,
@@ -83,4 +104,5 @@ const struct cw_step cw_step_stop_compute = {
     .when = when,
     .run = run,
     .undo = undo,
+    .was_begun = was_begun,
 };
