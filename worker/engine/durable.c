@@ -21,7 +21,8 @@ int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_
     if (reply.type != CW_REDIS_ARRAY || reply.count < 2)
         return cw_err_set(err, CW_EPROTO, "unintelligible answer of durable.born");
     int64_t born = reply.items[0].num, now = reply.items[1].num;
-    *ret_durable = (struct cw_durable){.born_wall_ms = born, .age_ms = CW_MAX(now - born, INT64_C(0))};
+    *ret_durable = (struct cw_durable){
+        .born_wall_ms = born, .now_wall_ms = now, .age_ms = CW_MAX(now - born, INT64_C(0))};
     return 0;
 }
 

@@ -11,7 +11,8 @@
 /* By the clock of Redis. */
 struct cw_durable {
     int64_t born_wall_ms; /* it has forgotten nothing since */
-    int64_t age_ms;       /* never below 0 */
+    int64_t now_wall_ms;
+    int64_t age_ms; /* never below 0 */
 };
 
 /* To be asked after what it shall say something about. Errors: those of cw_redis_eval(), -CW_EPROTO. */

@@ -149,7 +149,9 @@ static enum cw_next answer(struct cw_job *job, struct cw_err *err)
     struct cw_verdict verdict, stored = {0};
     enum cw_stored how = CW_STORED_CLAIMED;
     const struct cw_claim nobody = {.job_key = job->job_key};
-    int r = cw_job_make_verdict(job, &verdict, err);
+    int r = cw_job_raise_voice(job, err);
+    if (r == 0)
+        r = cw_job_make_verdict(job, &verdict, err);
     if (r == 0)
         r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored, &how,
                                err);

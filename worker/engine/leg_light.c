@@ -1,10 +1,12 @@
 /* Legs that need neither a slot nor the workspace's lock. */
+#include "worker/engine/durable.h"
 #include "worker/engine/legs.h"
 #include "worker/engine/runner.h"
 
 #define PAUSE_FIRST_MS 200
 #define PAUSE_MOST_MS 15000
 #define CLOSE_MS 800
+#define LOOK_MS 5000
 #define TAKES_MAX 498 /* the last stretch below the verdict's number */
 
 /* Redis refuses, memory is short, or the fiber was stopped: the same again later. */
@@ -70,12 +72,24 @@ enum cw_next cw_leg_accept(struct cw_job *job)
     return job->cancel != NULL ? CW_NEXT_SETTLE : CW_NEXT_QUEUE;
 }
 
+/* A failover may have taken the epoch back below that of events which were sent before it. */
+int cw_job_raise_voice(struct cw_job *job, struct cw_err *err)
+{
+    struct cw_durable durable;
+    int r = cw_durable_look(job->parts->journal.redis, cw_in_ms(LOOK_MS), job->run_mem, &durable, err);
+    if (r == 0)
+        job->voice.epoch = CW_MAX(job->voice.epoch, cw_lock_epoch_at(durable.now_wall_ms));
+    return r;
+}
+
 /* Store a verdict of a request that nobody has claimed. */
 static int store_unclaimed(struct cw_job *job, enum cw_stored *ret_stored, struct cw_err *err)
 {
     struct cw_verdict verdict, stored;
     const struct cw_claim nobody = {.job_key = job->job_key};
-    int r = cw_job_make_verdict(job, &verdict, err);
+    int r = cw_job_raise_voice(job, err);
+    if (r == 0)
+        r = cw_job_make_verdict(job, &verdict, err);
     if (r < 0)
         return r;
     r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored,

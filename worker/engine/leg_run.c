@@ -100,8 +100,11 @@ static int claim(struct cw_job *job, struct cw_err *err)
 
 /* ---- reasons not to run ----------------------------------------------------------------------------------------------- */
 
+/* Also what was begun in Azure, and whose end no run has seen. */
 static bool has_changed(const struct cw_job *job)
 {
+    if (job->operations != NULL)
+        return true;
     for (size_t i = 0; i < job->step_count; i++) {
         if (job->steps[i].record.changed_count > 0)
             return true;

@@ -25,6 +25,10 @@ enum cw_next cw_leg_hand_over(
  * the one it got before. Errors: those of cw_journal_accept(). Suspends: yes. */
 int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err);
 
+/* Before a verdict without a lock: its sequence is above that of every event sent until now. Errors: those of cw_durable_look().
+ * Suspends: yes. */
+int cw_job_raise_voice(struct cw_job *job, struct cw_err *err);
+
 /* ---- load.c ---- */
 /* Fold the loaded journal into steps, facts, operations and failure. Errors: -CW_ENOMEM. Suspends: no. */
 int cw_job_load(struct cw_job *job, struct cw_err *err);

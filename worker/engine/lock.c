@@ -8,7 +8,8 @@
 #define RETRY_BASE_MS 100
 #define RETRY_CAP_MS 2000
 #define RELEASE_MS 3000
-#define RENEWALS_MAX 32 /* at the same time */
+#define RENEWALS_MAX 32                      /* at the same time */
+#define EPOCH_ZERO_MS INT64_C(1704067200000) /* 2024-01-01; also in CW_LOCK_LUA_EPOCH */
 
 struct cw_locks {
     struct cw_locks_cfg cfg;
@@ -84,6 +85,11 @@ static const struct cw_redis_script release_script = {
            "if not cur or string.match(cur, '^%d+|([^|]*)|') ~= ARGV[1] then return 0 end\n"
            "return redis.call('DEL', KEYS[1])\n",
 };
+
+uint64_t cw_lock_epoch_at(int64_t redis_wall_ms)
+{
+    return (uint64_t)CW_MAX(redis_wall_ms - EPOCH_ZERO_MS, INT64_C(0));
+}
 
 char *cw_lock_key(struct cw_arena *mem, const char *resource, const char *suffix)
 {

@@ -75,6 +75,8 @@ const char *cw_lease_key(const struct cw_lease *lease);
 /* Still ours, with more than the margin left? Asked before each write. Errors: -CW_ELOST. Suspends: no. */
 int cw_lease_check(const struct cw_lease *lease, struct cw_err *err);
 
+/* The least epoch that a lock could have at that time of Redis. Pure. */
+uint64_t cw_lock_epoch_at(int64_t redis_wall_ms);
 /* Lua: `now` is the least epoch that a lock could have. KEYS[2], the epoch, exists afterwards; KEYS[3] says that nobody knows who held the
  * lock before. It goes with the first grant, or once no lease can be as old. */
 #define CW_LOCK_LUA_EPOCH                                                                      \

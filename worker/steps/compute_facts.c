@@ -66,9 +66,9 @@ static bool is_to_start(const struct cw_compute_v1 *item)
     return item->stopped_by_us && item->was_running;
 }
 
-static int list_to_start(struct cw_step_ctx *c, struct cw_compute_list *ret_list)
+static int list_to_start(struct cw_step_ctx *c, const struct cw_facts *facts,
+                         struct cw_compute_list *ret_list)
 {
-    const struct cw_facts *facts = c->facts;
     struct cw_compute *items = cw_arena_alloc_array(c->call.mem, facts->compute_count + 1, sizeof *items);
     size_t n = 0;
     if (items == NULL)
@@ -92,9 +92,8 @@ static int list_to_start(struct cw_step_ctx *c, struct cw_compute_list *ret_list
     return 0;
 }
 
-static int record_states(struct cw_step_ctx *c, const char *const *states)
+static int record_states(struct cw_step_ctx *c, const struct cw_facts *facts, const char *const *states)
 {
-    const struct cw_facts *facts = c->facts;
     struct cw_compute_v1 *items = cw_arena_alloc_array(c->call.mem, facts->compute_count + 1, sizeof *items);
     size_t n = 0;
     if (items == NULL)
@@ -112,24 +111,40 @@ static int record_states(struct cw_step_ctx *c, const char *const *states)
     return 0;
 }
 
+/* A failover of Redis may have taken the last that was written down: the note has it. */
+static int with_note(struct cw_step_ctx *c, struct cw_facts *facts, struct cw_err *err)
+{
+    struct cw_facts note = {0};
+    int r = cw_compute_may_stop(c->req) ? cw_compute_note_read_own(c, &note, err) : 0;
+    if (r < 0 || note.compute_count == 0)
+        return r;
+    return cw_compute_add_noted(c, &note, &facts->compute, &facts->compute_count) < 0
+               ? cw_err_set(err, CW_ENOMEM, "compute")
+               : 0;
+}
+
 int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
+    struct cw_facts facts = *c->facts;
     struct cw_compute_list list;
-    if (list_to_start(c, &list) < 0)
+    int r = with_note(c, &facts, err);
+    if (r < 0)
+        return r;
+    if (list_to_start(c, &facts, &list) < 0)
         return cw_err_set(err, CW_ENOMEM, "compute");
     const char **states = cw_arena_alloc_array(c->call.mem, list.count + 1, sizeof *states);
     if (states == NULL)
         return cw_err_set(err, CW_ENOMEM, "compute");
-    int r = cw_compute_start(c->svc->databricks, &c->call, &target, &list, true, states, err);
-    if (record_states(c, states) < 0)
+    r = cw_compute_start(c->svc->databricks, &c->call, &target, &list, true, states, err);
+    if (record_states(c, &facts, states) < 0)
         return cw_err_set(err, CW_ENOMEM, "compute");
     for (size_t i = 0; i < list.count; i++)
         cw_step_found(c, "%s %s is %s", cw_compute_kind_name(list.items[i].kind), list.items[i].name,
                       states[i] == NULL ? "gone" : states[i]);
     if (r == 0 && c->facts->outage_ended_ms == 0)
         c->out->outage_ended_ms = cw_wall_ms();
-    if (r == 0 && cw_compute_has_stopped(c->facts))
+    if (r == 0 && cw_compute_has_stopped(&facts))
         r = cw_compute_note_remove(c, err);
     return r;
 }
@@ -225,7 +240,11 @@ static int record_stops(void *arg, const struct cw_compute *items, size_t count,
 int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
-    struct stop_log log = {.c = c, .items = c->facts->compute, .count = c->facts->compute_count};
+    struct cw_facts facts = *c->facts;
+    int r = with_note(c, &facts, err);
+    if (r < 0)
+        return r;
+    struct stop_log log = {.c = c, .items = facts.compute, .count = facts.compute_count};
     const struct cw_compute_stop how = {
         .skip_cluster_name = CW_VERIFY_CLUSTER_PREFIX,
         .may_cancel_runs = c->req->options.stop_compute == CW_STOP_COMPUTE_CANCEL_RUNS,
@@ -233,7 +252,7 @@ int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, s
         .stopping = record_stops,
         .arg = &log,
     };
-    int r = cw_compute_stop(c->svc->databricks, &c->call, &target, &how, err);
+    r = cw_compute_stop(c->svc->databricks, &c->call, &target, &how, err);
     if (r < 0)
         return r;
     c->out->compute = log.items;

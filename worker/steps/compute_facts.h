@@ -23,11 +23,11 @@ bool cw_compute_has_stopped(const struct cw_facts *facts);
 /* What runs and what would start it, as facts. Errors: -CW_ENOMEM. */
 int cw_compute_to_facts(struct cw_step_ctx *c, const struct cw_compute_list *list,
                         struct cw_compute_v1 **ret_items, size_t *ret_count);
-/* Start what this request stopped, put the states into c->out->compute, and take the note away. Errors: those of
- * cw_compute_start(). Suspends: yes. */
+/* Start what this request stopped, as the facts and the note say, put the states into c->out->compute, and take the note away. Errors:
+ * those of cw_compute_start(). Suspends: yes. */
 int cw_compute_start_again(struct cw_step_ctx *c, struct cw_err *err);
-/* Pause schedules and stop what blocks, for at most run_patience_ms waiting for runs. Each thing is written down before it is
- * stopped: in the note, in the journal, in a progress event, and in c->out->compute. Errors: those of cw_compute_stop().
+/* Pause schedules and stop what blocks, for at most run_patience_ms waiting for runs. What the note knows and the facts don't is added to
+ * what was stopped. Each thing is written down before it is stopped: in the note, in the journal, in a progress event, and in c->out->compute. Errors: those of cw_compute_stop().
  * Suspends: yes. */
 int cw_compute_stop_and_record(struct cw_step_ctx *c, int64_t run_patience_ms, struct cw_err *err);
 /* "compute is running, and the request does not allow it to be stopped"; returns -CW_EREJECTED, or an error of
@@ -40,7 +40,10 @@ int cw_compute_note_write(struct cw_step_ctx *c, const struct cw_compute_v1 *ite
                           struct cw_err *err);
 int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, const char **ret_request,
                          struct cw_err *err);
-/* The same, of this request only. */
+/* Add what a note says was stopped to a list; the list is a new one, in c->call.mem. Errors: -CW_ENOMEM. */
+int cw_compute_add_noted(struct cw_step_ctx *c, const struct cw_facts *note, struct cw_compute_v1 **items,
+                         size_t *count);
+/* The same as read, of this request only. */
 int cw_compute_note_read_own(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err);
 int cw_compute_note_remove(struct cw_step_ctx *c, struct cw_err *err);
 

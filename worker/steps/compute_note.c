@@ -75,6 +75,35 @@ int cw_compute_note_read(struct cw_step_ctx *c, struct cw_facts *ret_facts, cons
     return 0;
 }
 
+static struct cw_compute_v1 *find(struct cw_compute_v1 *items, size_t count, const struct cw_compute_v1 *like)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i].kind == like->kind && cw_z_eq(items[i].id, like->id))
+            return &items[i];
+    return NULL;
+}
+
+int cw_compute_add_noted(struct cw_step_ctx *c, const struct cw_facts *note, struct cw_compute_v1 **items,
+                         size_t *count)
+{
+    size_t n = *count;
+    struct cw_compute_v1 *all = cw_arena_alloc_array(c->call.mem, n + note->compute_count + 1, sizeof *all);
+    if (all == NULL)
+        return -CW_ENOMEM;
+    if (n > 0)
+        memcpy(all, *items, n * sizeof *all);
+    for (size_t i = 0; i < note->compute_count; i++) {
+        struct cw_compute_v1 *known = find(all, n, &note->compute[i]);
+        if (known == NULL)
+            all[n++] = note->compute[i];
+        else if (!known->stopped_by_us)
+            *known = note->compute[i];
+    }
+    *items = all;
+    *count = n;
+    return 0;
+}
+
 int cw_compute_note_read_own(struct cw_step_ctx *c, struct cw_facts *ret_facts, struct cw_err *err)
 {
     const char *request;

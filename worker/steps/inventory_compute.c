@@ -4,14 +4,6 @@
 #include "worker/steps/compute_facts.h"
 #include "worker/steps/plans.h"
 
-static struct cw_compute_v1 *find(struct cw_facts *facts, const struct cw_compute_v1 *like)
-{
-    for (size_t i = 0; i < facts->compute_count; i++)
-        if (facts->compute[i].kind == like->kind && cw_z_eq(facts->compute[i].id, like->id))
-            return &facts->compute[i];
-    return NULL;
-}
-
 /* Journal and worker were lost after the first stop: the note in the workspace still knows. If it is another request's, that one is not at
  * work, since this one has the lock: it was not able to start what it had stopped, or will find it running when it goes on. */
 static int add_what_was_stopped(struct cw_step_ctx *c, struct cw_err *err)
@@ -21,20 +13,8 @@ static int add_what_was_stopped(struct cw_step_ctx *c, struct cw_err *err)
     int r = cw_compute_note_read(c, &note, &request, err);
     if (r < 0 || note.compute_count == 0)
         return r;
-    struct cw_compute_v1 *items =
-        cw_arena_alloc_array(c->call.mem, c->out->compute_count + note.compute_count, sizeof *items);
-    if (items == NULL)
+    if (cw_compute_add_noted(c, &note, &c->out->compute, &c->out->compute_count) < 0)
         return cw_err_set(err, CW_ENOMEM, "compute");
-    if (c->out->compute_count > 0)
-        memcpy(items, c->out->compute, c->out->compute_count * sizeof *items);
-    c->out->compute = items;
-    for (size_t i = 0; i < note.compute_count; i++) {
-        struct cw_compute_v1 *known = find(c->out, &note.compute[i]);
-        if (known != NULL)
-            *known = note.compute[i];
-        else
-            items[c->out->compute_count++] = note.compute[i];
-    }
     if (!cw_z_eq(request, c->req->event.id)) {
         cw_step_found(c, "request %s stopped compute that still rests: it is started again at the end",
                       request);

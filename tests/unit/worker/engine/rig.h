@@ -73,19 +73,6 @@ UNUSED static void stop_redis(void)
     server.pid = 0;
 }
 
-static int rig_set_up(void **state)
-{
-    (void)state;
-    struct cw_err err = {0};
-    const struct cw_sched_cfg sched = {.fibers_max = 4000};
-    cw_log_set_fd(getenv("CW_TEST_LOG") != NULL ? 2 : -1);
-    start_redis();
-    assert_int_equal(cw_loop_new(&sched, &loop, &err), 0);
-    const struct cw_redis_cfg cfg = {.url = server.url, .command_timeout_ms = 2000};
-    assert_int_equal(cw_redis_new(loop, &cfg, &redis, &err), 0);
-    return 0;
-}
-
 static int rig_tear_down(void **state)
 {
     (void)state;
@@ -134,5 +121,32 @@ UNUSED static const char *ask(struct cw_arena *mem, size_t argc, const char *con
 }
 #define ASK(mem, ...) \
     ask(mem, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+
+/* Without a key, and there for ever: what it doesn't know never was. */
+UNUSED static void empty_redis(struct cw_arena *mem)
+{
+    (void)ASK(mem, "FLUSHALL");
+    (void)ASK(mem, "SET", "cw:born", "0");
+}
+
+/* It forgot everything just now. */
+UNUSED static void lose_redis(struct cw_arena *mem)
+{
+    (void)ASK(mem, "FLUSHALL");
+}
+
+static int rig_set_up(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    const struct cw_sched_cfg sched = {.fibers_max = 4000};
+    cw_log_set_fd(getenv("CW_TEST_LOG") != NULL ? 2 : -1);
+    start_redis();
+    assert_int_equal(cw_loop_new(&sched, &loop, &err), 0);
+    const struct cw_redis_cfg cfg = {.url = server.url, .command_timeout_ms = 2000};
+    assert_int_equal(cw_redis_new(loop, &cfg, &redis, &err), 0);
+    on_fiber(empty_redis);
+    return 0;
+}
 
 #endif

@@ -135,7 +135,11 @@ struct script {
     int undo_fail_code;
     int64_t undo_sleep_ms;
     int64_t sleep_ms;
-    bool happened;    /* what the probe says */
+    bool happened;  /* what the probe says */
+    bool was_begun; /* by an earlier run, as the world tells */
+    int looks;      /* at that */
+    int look_fail_code;
+    bool is_skipped;  /* there is no reason to run it */
     bool keeps;       /* writes zone_id down before the sleep */
     const char *kept; /* zone_id as the run began */
     bool wants_write; /* asks before_write after the sleep */
@@ -212,6 +216,7 @@ static int probe_b(struct cw_step_ctx *c, bool *ret_happened, struct cw_err *err
 static int undo(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
 {
     s->undos++;
+    s->kept = c->facts->zone_id;
     if (s->undo_sleep_ms > 0) {
         int r = cw_sleep(cw_in_ms(s->undo_sleep_ms));
         s->undo_sleep_ms = 0;
@@ -237,6 +242,34 @@ static int undo_b(struct cw_step_ctx *c, struct cw_err *err)
     return undo(&scripts[1], c, err);
 }
 
+static int look(struct script *s, struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
+{
+    s->looks++;
+    *ret_was_begun = s->was_begun;
+    if (s->look_fail_code != 0)
+        return cw_err_set(err, s->look_fail_code, "cannot look");
+    if (s->was_begun)
+        c->out->zone_id = "as it was";
+    return 0;
+}
+
+static int was_begun_a(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
+{
+    return look(&scripts[0], c, ret_was_begun, err);
+}
+
+static int was_begun_b(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
+{
+    return look(&scripts[1], c, ret_was_begun, err);
+}
+
+static bool when_b(const struct cw_request *req, const struct cw_facts *facts)
+{
+    (void)req;
+    (void)facts;
+    return !scripts[1].is_skipped;
+}
+
 static const struct cw_step step_a = {.name = "alpha",
                                       .kind = CW_STEP_IDEMPOTENT,
                                       .timeout_ms = 20000,
@@ -244,14 +277,17 @@ static const struct cw_step step_a = {.name = "alpha",
                                       .in_plan = true,
                                       .is_announced = true,
                                       .run = run_a,
-                                      .undo = undo_a};
+                                      .undo = undo_a,
+                                      .was_begun = was_begun_a};
 static const struct cw_step step_b = {.name = "beta",
                                       .kind = CW_STEP_ONCE,
                                       .timeout_ms = 20000,
                                       .retry = {3, 5, 20},
                                       .run = run_b,
+                                      .when = when_b,
                                       .probe = probe_b,
-                                      .undo = undo_b};
+                                      .undo = undo_b,
+                                      .was_begun = was_begun_b};
 static const struct cw_step step_c = {.name = "gamma",
                                       .kind = CW_STEP_READ,
                                       .timeout_ms = 600000,
@@ -372,7 +408,7 @@ static struct cw_job *job_for(struct worker *w, const char *id, const char *work
     }
     job->job_key = cw_journal_key(mem, workspace, id);
     job->correlation_id = job->call_correlation_id = job->voice.correlation_id = "corr";
-    job->accepted_wall_ms = cw_wall_ms();
+    job->accepted_wall_ms = job->sent_wall_ms = cw_wall_ms();
     job->log_ctx.job = job->req.event.id;
     assert_true(cw_job_add_origin(job, &origin));
     return job;
@@ -400,7 +436,7 @@ UNUSED static void submit(struct worker *w, const char *id)
 
 static void begin(struct cw_arena *mem)
 {
-    (void)ASK(mem, "FLUSHALL");
+    empty_redis(mem);
     forget_events();
     memset(scripts, 0, sizeof scripts);
     refuse_clients = false;

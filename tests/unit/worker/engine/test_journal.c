@@ -16,7 +16,7 @@ static const char *const value_b = "8|token-b|w2|req";
 
 static void fresh(struct cw_arena *mem)
 {
-    (void)ASK(mem, "FLUSHALL");
+    empty_redis(mem);
     journal = (struct cw_journal){.redis = redis, .retention_ms = 60000, .trouble = &trouble};
     lock_key = cw_lock_key(mem, WS, "lock");
     job_key = cw_journal_key(mem, WS, "req");
@@ -134,6 +134,8 @@ static void first_verdict_counts(struct cw_arena *mem)
     struct cw_journal_peek peek;
     enum cw_stored how;
     fresh(mem);
+    assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
+                     0);
     const struct cw_claim nobody = {.job_key = job_key};
     struct cw_verdict first = verdict_of(mem, "rejected", "{\"n\":1}"),
                       second = verdict_of(mem, "failed", "{\"n\":2}");
@@ -153,6 +155,23 @@ static void first_verdict_counts(struct cw_arena *mem)
     assert_true(peek.has_verdict && peek.is_published);
     assert_true(cw_str_eq_z(peek.verdict.record.value, "{\"n\":1}"));
     assert_string_not_equal(ASK(mem, "PTTL", job_key), "-1");
+}
+
+static void forgotten_is_not_settled(struct cw_arena *mem)
+{
+    struct cw_err err = {0};
+    struct cw_journal_peek peek;
+    struct cw_verdict stored, verdict = verdict_of(mem, "cancelled", "{}");
+    enum cw_stored how;
+    fresh(mem);
+    assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
+                     0);
+    lose_redis(mem); /* and with it perhaps somebody's claim */
+    const struct cw_claim nobody = {.job_key = job_key};
+    assert_int_equal(
+        cw_journal_verdict(&journal, &nobody, &verdict, cw_in_ms(2000), mem, &stored, &how, &err), 0);
+    assert_int_equal(how, CW_STORED_UNKNOWN);
+    assert_null(ASK(mem, "HGET", job_key, "verdict"));
 }
 
 static void claimed_is_not_settled(struct cw_arena *mem)
@@ -264,6 +283,7 @@ CASE(test_loads_what_was_written, loads_what_was_written)
 CASE(test_former_owner_is_fenced, former_owner_is_fenced)
 CASE(test_crashes_are_counted, crashes_are_counted)
 CASE(test_first_verdict_counts, first_verdict_counts)
+CASE(test_forgotten_request_is_not_settled, forgotten_is_not_settled)
 CASE(test_claimed_request_is_not_settled, claimed_is_not_settled)
 CASE(test_cancel_flag, cancel_flag)
 
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_former_owner_is_fenced),
         cmocka_unit_test(test_crashes_are_counted),
         cmocka_unit_test(test_first_verdict_counts),
+        cmocka_unit_test(test_forgotten_request_is_not_settled),
         cmocka_unit_test(test_claimed_request_is_not_settled),
         cmocka_unit_test(test_cancel_flag),
         cmocka_unit_test(test_waits_for_redis),

@@ -9,6 +9,7 @@ static struct cw_locks *locks;
 
 struct seen {
     int waits;
+    int forgotten; /* of the waits: because Redis forgot */
     char owner[64];
     int lost;
     int cancels;
@@ -19,6 +20,7 @@ static void on_waiting(void *arg, const struct cw_lock_owner *owner)
 {
     struct seen *s = arg;
     s->waits++;
+    s->forgotten += owner->is_forgotten;
     (void)cw_z_copy(s->owner, sizeof s->owner, owner->request_id);
 }
 
@@ -165,11 +167,60 @@ static void epoch_survives_loss_of_everything(struct cw_arena *mem)
     lease = must_take(locks, "five", "r", &s);
     assert_true(cw_lease_epoch(lease) > epoch);
     epoch = cw_lease_epoch(lease);
-    (void)ASK(mem, "FLUSHALL");
-    assert_int_equal(cw_sleep(cw_in_ms(5)), 0); /* no Redis restarts faster */
+    lose_redis(mem);
     cw_lock_give(lease);
     lease = must_take(locks, "five", "r", &s);
     assert_true(cw_lease_epoch(lease) > epoch);
+    cw_lock_give(lease);
+    free_locks(locks);
+}
+
+/* The holder does not know yet that Redis forgot it, and writes on: nobody else may get the lock until it has stopped. */
+static void forgotten_is_not_given_to_another(struct cw_arena *mem)
+{
+    struct seen a = {0}, b = {0};
+    struct cw_err err = {0};
+    locks = new_locks("w1", 1800, 0);
+    struct cw_locks *other = new_locks("w2", 1800, 0);
+    struct cw_lease *first = must_take(locks, "forgotten", "req-a", &a), *second = NULL;
+    lose_redis(mem);
+    int64_t since = cw_mono_ms();
+    const struct cw_lock_want want = {
+        .resource = "forgotten", .request_id = "req-b", .ops = &ops, .ops_arg = &b};
+    assert_int_equal(cw_lock_take(other, &want, cw_in_ms(400), &second, &err), -CW_ETIMEDOUT);
+    assert_non_null(strstr(err.text, "Redis is new, or forgot who holds cw:{forgotten}:lock"));
+    assert_true(b.forgotten > 0);
+    second = must_take(other, "forgotten", "req-b", &b);
+    assert_int_equal(cw_lease_check(first, &err), -CW_ELOST);
+    assert_true(cw_mono_ms() - since >= 1800);
+    assert_true(cw_lease_epoch(second) > cw_lease_epoch(first));
+    assert_null(ASK(mem, "GET", "cw:{forgotten}:fresh"));
+    cw_lock_give(first);
+    cw_lock_give(second);
+    free_locks(locks);
+    free_locks(other);
+}
+
+/* Redis forgets between the question how old it is and the grant. */
+static void forgotten_once_more(struct cw_arena *mem)
+{
+    struct seen s = {0};
+    struct cw_err err = {0};
+    struct cw_lease *lease = NULL;
+    empty_redis(mem);
+    locks = new_locks("w1", 3000, 0);
+    (void)ASK(mem, "SET", "cw:{again}:epoch", "5");
+    (void)ASK(mem, "SET", "cw:{again}:fresh",
+              "4"); /* another's: not the one that this worker looked back for */
+    (void)ASK(mem, "DEL", "cw:born");
+    const struct cw_lock_want want = {.resource = "again", .request_id = "r", .ops = &ops, .ops_arg = &s};
+    assert_int_equal(cw_lock_take(locks, &want, cw_in_ms(300), &lease, &err), -CW_ETIMEDOUT);
+    assert_true(s.forgotten > 0);
+    (void)ASK(mem, "SET", "cw:born", "0");
+    int64_t since = cw_mono_ms();
+    lease = must_take(locks, "again", "r", &s);
+    assert_true(cw_mono_ms() - since <
+                2500); /* what Redis does not know, though it is old enough, never was */
     cw_lock_give(lease);
     free_locks(locks);
 }
@@ -297,10 +348,16 @@ static void confirmed_by_a_replica(struct cw_arena *mem)
     assert_non_null(value);
     assert_string_equal(value, cw_lease_value(lease));
     cw_redis_free(replica);
-    cw_lock_give(lease);
-    free_locks(locks);
+    assert_int_equal(cw_sleep(cw_in_ms(3500)), 0);
+    assert_int_equal(cw_lease_check(lease, &err), 0); /* renewed, and confirmed */
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
+    int64_t since = cw_mono_ms();
+    while (s.lost == 0 && cw_mono_ms() - since < 4000)
+        assert_int_equal(cw_sleep(cw_in_ms(20)), 0);
+    assert_int_equal(s.lost, 1); /* renewals that no replica has do not count */
+    cw_lock_give(lease);
+    free_locks(locks);
     char file[32];
     (void)snprintf(file, sizeof file, "/tmp/%d", port);
     (void)unlink(file);
@@ -317,6 +374,8 @@ CASE(test_renewal_keeps_it_and_sees_a_cancel, renewed)
 CASE(test_lost_when_another_took_it, lost_when_taken_away)
 CASE(test_lost_before_the_lease_ends_when_redis_is_silent, lost_before_it_ends_without_redis)
 CASE(test_epochs_grow_also_after_redis_forgot, epoch_survives_loss_of_everything)
+CASE(test_a_forgotten_lock_is_not_given_to_another, forgotten_is_not_given_to_another)
+CASE(test_a_lock_is_forgotten_once_more, forgotten_once_more)
 CASE(test_without_replicas_it_is_not_taken, needs_replicas)
 CASE(test_frozen_past_the_lease_it_writes_nothing, frozen_past_the_lease)
 CASE(test_confirmed_by_a_replica, confirmed_by_a_replica)
@@ -331,6 +390,8 @@ int main(void)
         cmocka_unit_test(test_lost_when_another_took_it),
         cmocka_unit_test(test_lost_before_the_lease_ends_when_redis_is_silent),
         cmocka_unit_test(test_epochs_grow_also_after_redis_forgot),
+        cmocka_unit_test(test_a_forgotten_lock_is_not_given_to_another),
+        cmocka_unit_test(test_a_lock_is_forgotten_once_more),
         cmocka_unit_test(test_without_replicas_it_is_not_taken),
         cmocka_unit_test(test_frozen_past_the_lease_it_writes_nothing),
         cmocka_unit_test(test_confirmed_by_a_replica),
