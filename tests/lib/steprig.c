@@ -218,6 +218,12 @@ struct rig *rig_restart(struct rig *take_rig)
     return rig;
 }
 
+struct rig *rig_forget(struct rig *take_rig)
+{
+    take_rig->facts = (struct cw_facts){0};
+    return rig_restart(take_rig);
+}
+
 void rig_free(struct rig *rig)
 {
     if (rig == NULL)
@@ -235,6 +241,7 @@ struct attempt {
     struct cw_facts out;
     bool is_undo;
     bool is_again;
+    bool *ret_was_begun; /* NULL = it is run, or undone */
     struct cw_err *err;
 };
 
@@ -259,25 +266,45 @@ static int run_attempt(void *arg)
         .ops_arg = rig,
     };
     bool has_happened = false;
+    if (a->ret_was_begun != NULL)
+        return a->step->was_begun(&c, a->ret_was_begun, a->err);
     if (a->is_undo)
         return a->step->undo(&c, a->err);
     int r = a->is_again && a->step->kind == CW_STEP_ONCE ? a->step->probe(&c, &has_happened, a->err) : 0;
     return r < 0 || has_happened ? r : a->step->run(&c, a->err);
 }
 
-static int attempt(struct rig *rig, const struct cw_step *step, bool is_undo, bool is_again,
-                   struct cw_err *err)
+static int play(struct attempt *a)
 {
-    struct attempt a = {.rig = rig, .step = step, .is_undo = is_undo, .is_again = is_again, .err = err};
+    struct rig *rig = a->rig;
+    const struct cw_step *step = a->step;
+    struct cw_err *err = a->err;
     cw_err_clear(err);
     cw_arena_reset(rig->step_mem);
-    int r = cw_loop_run_fiber(rig->loop, step->name, run_attempt, &a);
+    int r = cw_loop_run_fiber(rig->loop, step->name, run_attempt, a);
     if (r < 0 && err->code != -r)
         fail_msg("%s: returned %s, but the error says %s", step->name, cw_err_name(r),
                  cw_err_name(err->code));
     if (r == 0)
-        assert_int_equal(cw_facts_merge(&rig->facts, &a.out, rig->mem), 0);
+        assert_int_equal(cw_facts_merge(&rig->facts, &a->out, rig->mem), 0);
     return r;
+}
+
+static int attempt(struct rig *rig, const struct cw_step *step, bool is_undo, bool is_again,
+                   struct cw_err *err)
+{
+    struct attempt a = {.rig = rig, .step = step, .is_undo = is_undo, .is_again = is_again, .err = err};
+    return play(&a);
+}
+
+bool rig_was_begun(struct rig *rig, const struct cw_step *step)
+{
+    struct cw_err err = {0};
+    bool was_begun = false;
+    struct attempt a = {.rig = rig, .step = step, .ret_was_begun = &was_begun, .err = &err};
+    if (play(&a) < 0)
+        fail_msg("%s: %s", step->name, err.text);
+    return was_begun;
 }
 
 int rig_attempt(struct rig *rig, const struct cw_step *step, bool is_again, struct cw_err *err)

@@ -72,6 +72,10 @@ void rig_free(struct rig *rig);
  * is_again. */
 int rig_attempt(struct rig *rig, const struct cw_step *step, bool is_again, struct cw_err *err);
 int rig_undo(struct rig *rig, const struct cw_step *step, struct cw_err *err);
+/* Does the world tell that an earlier run began the step? What was found is folded into the facts. The test fails on any error. */
+bool rig_was_begun(struct rig *rig, const struct cw_step *step);
+/* A worker that starts after a crash, when Redis has lost everything too: the request alone is known. Frees the old one. */
+struct rig *rig_forget(struct rig *take_rig);
 /* Attempts with waits between them, as the engine would; skipped when `when` says so. The test fails if it never succeeds. */
 void rig_must(struct rig *rig, const struct cw_step *step);
 /* All steps of the plan before this one (all: NULL). */

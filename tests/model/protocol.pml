@@ -2,12 +2,15 @@
  *
  * Two workers, one or two requests of one workspace, each in a partition of its own (that is two lanes). A job is a worker's life
  * with one request. A worker that stands still is one that is not scheduled: meanwhile its lease ends, its partition moves, and then
- * it goes on where it was. What may go wrong is a budget (CRASHES, STALLS, MOVES, LOSSES, LATES): when it is spent, the nemesis stops.
+ * it goes on where it was. What may go wrong is a budget (CRASHES, STALLS, MOVES, LOSSES of everything, FAILOVERS that forget the lock,
+ * LATES): when it is spent, the nemesis stops.
  *
  * Safety (assertions):
  *   fence     no write to the journal takes effect once a newer owner has the lock
- *   writer    no write to Azure begins once a newer owner has the lock; the one exception: until its own lease ends or its renewal is
- *             refused, the holder of a lock that Redis forgot (STRICT_WRITER takes the exception away, and fails: a known limit)
+ *   writer    no write to Azure begins once a newer owner has the lock, also when Redis loses everything; the one exception: until its own
+ *             lease ends or its renewal is refused, the holder of a lock that a failover forgot which no replica had to confirm
+ *             (STRICT_WRITER takes the exception away, and fails: a known limit)
+ *   unrun     a verdict without the lock is made only of a request that changed nothing, whatever Redis forgot
  *   again     no step that the journal knows as done runs again
  *   verdict   all copies of a verdict are equal, unless Redis forgot it after it was stored (STRICT_VERDICT: a known limit)
  *   commit    no commit before the verdict is acknowledged, hence no lost request
@@ -20,7 +23,9 @@
  *   DELIVER   worker/engine/intake.c:on_message
  *   ACCEPT    worker/engine/leg_light.c:cw_leg_accept  worker/engine/journal.c:cw_journal_accept
  *   LOCK      worker/engine/lock.c:try_once
- *   SETTLE    worker/engine/leg_light.c:cw_leg_settle  worker/engine/journal.c:cw_journal_verdict
+ *   LOOK      worker/engine/lock.c:look_back  worker/engine/durable.c:cw_durable_look
+ *   GRANT     worker/engine/lock.c:try_once
+ *   SETTLE    worker/engine/leg_light.c:store_unrun  worker/engine/forgotten.c:cw_job_look_back  worker/engine/journal.c:cw_journal_verdict
  *   CLAIM     worker/engine/leg_run.c:load_journal  worker/engine/journal.c:cw_journal_claim
  *   BEGIN     worker/engine/execute.c:write_begin  worker/engine/journal.c:cw_journal_write
  *   AZURE     worker/engine/hooks.c:before_write  worker/engine/lock.c:cw_lease_check
@@ -37,7 +42,8 @@
  *
  * Deliberate bugs, each of which must be found: NO_EPOCH (the journal does not compare the lock's value), NO_LEASE_CHECK (writes to
  * Azure after the own lease's end), EXPIRE_EARLY (Redis forgets a lock that its holder believes in), OVERWRITE (a verdict replaces
- * the stored one), COMMIT_EARLY (the offset is committed when the request is taken). */
+ * the stored one), COMMIT_EARLY (the offset is committed when the request is taken), NO_LOOK (a forgotten lock is given at once), LOOK_ONCE (what
+ * Redis forgets after it was asked for its age does not count), SETTLE_FORGOTTEN (what Redis does not know was never run). */
 
 #ifndef REQUESTS
 #define REQUESTS 1
@@ -53,6 +59,9 @@
 #endif
 #ifndef LOSSES
 #define LOSSES 1
+#endif
+#ifndef FAILOVERS
+#define FAILOVERS 1
 #endif
 #ifndef LATES
 #define LATES 1
@@ -76,6 +85,8 @@
 #define MARK 10
 #define END 11
 #define COMMIT 12
+#define LOOK 13
+#define GRANT 14
 
 /* Workers: what a crash takes away. */
 bit up[WORKERS] = 1;
@@ -84,10 +95,14 @@ byte value[JOBS];    /* of the lease; 0 = none */
 bit alive[JOBS];     /* the own clock says that the lease has not ended */
 byte kept[JOBS];     /* the verdict to send */
 bit must_run[JOBS];  /* it can't be settled without the lock */
+byte saw[JOBS];      /* `fresh`, when it asked for the age of Redis; 0 = it has not */
 
 /* Redis: what a loss takes away. */
 byte lock;           /* value of the holder; 0 = free */
 byte epoch;
+bit knows = 1;       /* the key of the epoch exists */
+byte fresh;          /* nobody knows who held the lock before; which time this was; 0 = not so */
+bit young;           /* it remembers for less than a lease */
 bit claimed[REQUESTS];
 bit is_done[REQUESTS];
 byte verdict[REQUESTS];
@@ -101,12 +116,14 @@ bit acked[REQUESTS];
 /* The clock. */
 byte newest;         /* the highest epoch ever given: a new one is never below the time */
 bit late[REQUESTS];  /* the request's deadline has passed */
+byte forgets;        /* how often Redis has lost everything: the requests are older */
 
 /* What only the checks see. */
 bit forgot_lock[JOBS];
 bit forgot_done[REQUESTS];
 bit forgot_verdict[REQUESTS];
 bit was_done[REQUESTS];
+bit touched[REQUESTS]; /* something was changed */
 byte made[REQUESTS]; /* verdicts that were ever made: each has another text */
 
 #ifdef NO_EPOCH
@@ -121,6 +138,22 @@ byte made[REQUESTS]; /* verdicts that were ever made: each has another text */
 #define MAY_OVERLAP forgot_lock[j]
 #endif
 
+#ifdef NO_LOOK
+#define IS_VETTED true
+#else
+#ifdef LOOK_ONCE
+#define IS_VETTED (fresh == 0 || saw[j] != 0)
+#else
+#define IS_VETTED (fresh == 0 || fresh == saw[j])
+#endif
+#endif
+
+#ifdef SETTLE_FORGOTTEN
+#define IS_REMEMBERED true
+#else
+#define IS_REMEMBERED (forgets == 0)
+#endif
+
 #ifdef STRICT_VERDICT
 #define MAY_DIFFER false
 #else
@@ -130,8 +163,10 @@ byte made[REQUESTS]; /* verdicts that were ever made: each has another text */
 #define HOLDS(k) (alive[k] && value[k] == lock)
 #if REQUESTS > 1
 #define IS_HELD (HOLDS(0) || HOLDS(1) || HOLDS(2) || HOLDS(3))
+#define IS_BELIEVED (alive[0] || alive[1] || alive[2] || alive[3])
 #else
 #define IS_HELD (HOLDS(0) || HOLDS(1))
+#define IS_BELIEVED (alive[0] || alive[1])
 #endif
 
 #ifdef NO_LEASE_CHECK
@@ -148,6 +183,7 @@ inline give_lease()
     fi;
     value[j] = 0;
     alive[j] = 0;
+    saw[j] = 0;
     forgot_lock[j] = 0
 }
 
@@ -171,8 +207,26 @@ inline send_stored()
     pc[j] = PUBLISH
 }
 
+/* The epoch is missing: whoever asks says so. */
+inline ask_for_lock()
+{
+    if
+    :: !knows ->
+        knows = 1;
+        fresh = forgets
+    :: else
+    fi;
+    if
+    :: !IS_VETTED ->
+        saw[j] = fresh;
+        pc[j] = LOOK
+    :: else -> take_lock()
+    fi
+}
+
 inline take_lock()
 {
+    fresh = 0;
     epoch++;
     if
     :: epoch <= newest -> epoch = newest + 1
@@ -217,6 +271,7 @@ inline change_azure()
     :: MAY_WRITE ->
         assert(value[j] == newest || MAY_OVERLAP); /* writer */
         assert(!was_done[r] || forgot_done[r] || forgot_lock[j]); /* again */
+        touched[r] = 1;
         pc[j] = DONE
     :: else -> again()
     fi
@@ -241,8 +296,10 @@ inline settle()
 {
     if
     :: verdict[r] != 0 -> send_stored()
-    :: verdict[r] == 0 && claimed[r] -> must_run[j] = 1
-    :: else -> make_verdict()
+    :: verdict[r] == 0 && (claimed[r] || !IS_REMEMBERED) -> must_run[j] = 1
+    :: else ->
+        assert(!touched[r]); /* unrun */
+        make_verdict()
     fi
 }
 
@@ -279,7 +336,20 @@ end:
             :: else -> pc[j] = LOCK
             fi
         }
-    :: d_step { pc[j] == LOCK && lock == 0 -> take_lock() }
+    :: d_step { pc[j] == LOCK && lock == 0 -> ask_for_lock() }
+    :: d_step { pc[j] == LOOK && !young -> pc[j] = GRANT }
+    :: d_step { pc[j] == LOOK && young ->
+            saw[j] = 0;
+            pc[j] = LOCK
+        }
+    :: d_step { pc[j] == GRANT ->
+            if
+            :: lock == 0 -> ask_for_lock()
+            :: else ->
+                saw[j] = 0;
+                pc[j] = LOCK
+            fi
+        }
     :: d_step { pc[j] == LOCK && late[r] && !must_run[j] -> settle() }
     :: d_step { pc[j] == CLAIM -> claim() }
     :: d_step { pc[j] == BEGIN -> write_journal(AZURE) }
@@ -337,6 +407,7 @@ proctype Clock()
 end:
     do
     :: d_step { lock != 0 && !IS_HELD -> lock = 0 }
+    :: d_step { young && !IS_BELIEVED -> young = 0 }
     :: d_step { !up[0] -> up[0] = 1 }
     :: d_step { !up[1] -> up[1] = 1 }
     od
@@ -363,6 +434,7 @@ inline crash(w)
         alive[w * REQUESTS + k] = 0;
         kept[w * REQUESTS + k] = 0;
         must_run[w * REQUESTS + k] = 0;
+        saw[w * REQUESTS + k] = 0;
         forgot_lock[w * REQUESTS + k] = 0;
         if
         :: owner[k] == w -> owner[k] = NOBODY
@@ -392,8 +464,13 @@ inline forget_lock()
 
 inline forget_all()
 {
-    forget_lock();
+    lock = 0;
     epoch = 0;
+    knows = 0;
+    fresh = 0;
+    young = 1;
+    forgets++;
+    k = 0;
     do
     :: k < REQUESTS ->
         if
@@ -415,14 +492,14 @@ inline forget_all()
 
 proctype Nemesis()
 {
-    byte crashes = CRASHES, stalls = STALLS, moves = MOVES, losses = LOSSES, lates = LATES;
+    byte crashes = CRASHES, stalls = STALLS, moves = MOVES, losses = LOSSES, failovers = FAILOVERS, lates = LATES;
     byte k;
 end:
     do
     :: d_step { crashes > 0 && up[0] -> crashes--; crash(0) }
     :: d_step { crashes > 0 && up[1] -> crashes--; crash(1) }
     :: d_step { losses > 0 -> losses--; forget_all() }
-    :: d_step { losses > 0 && lock != 0 -> losses--; forget_lock() }
+    :: d_step { failovers > 0 && lock != 0 -> failovers--; forget_lock() }
     :: d_step { stalls > 0 && alive[0] -> stalls--; alive[0] = 0; forgot_lock[0] = 0 }
     :: d_step { stalls > 0 && alive[1] -> stalls--; alive[1] = 0; forgot_lock[1] = 0 }
     :: d_step { moves > 0 && owner[0] != NOBODY -> moves--; owner[0] = NOBODY }

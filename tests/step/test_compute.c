@@ -196,14 +196,81 @@ static void the_note_survives_the_loss_of_everything_else(void **state)
     struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
     rig_run_until(rig, &cw_step_ensure_private_endpoint);
     assert_int_equal(stopped_by_us(rig), 3);
-    rig->facts = (struct cw_facts){0};
-    rig = rig_restart(rig);
+    rig = rig_forget(rig);
     rig_run_until(rig, NULL);
     assert_int_equal(stopped_by_us(rig), 3);
     for (size_t i = 0; i < rig->facts.compute_count; i++)
         assert_string_equal(rig->facts.compute[i].state_now, "RUNNING");
     assert_string_equal(rig->facts.settings_before.required_nsg_rules, "AllRules");
     assert_int_equal(rig_changes(rig, "workspace/delete"), 1);
+    rig_free(rig);
+}
+
+static void all_of_it_runs(const struct rig *rig)
+{
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        assert_string_equal(rig->facts.compute[i].state_now, "RUNNING");
+}
+
+/* The same, but the request is cancelled before it is run again: what the world tells is enough to undo it. */
+static void what_was_begun_is_undone_after_the_loss_of_everything(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    assert_false(rig_was_begun(rig, &cw_step_stop_compute));
+    assert_false(rig_was_begun(rig, &cw_step_ensure_workspace));
+    rig_run_until(rig, &cw_step_ensure_private_endpoint);
+    rig = rig_forget(rig);
+    assert_true(rig_was_begun(rig, &cw_step_stop_compute));
+    assert_true(rig_was_begun(rig, &cw_step_ensure_workspace));
+    assert_int_equal(stopped_by_us(rig), 3);
+    assert_string_equal(rig->facts.settings_before.required_nsg_rules, "AllRules");
+    assert_int_equal(rig_undo(rig, &cw_step_ensure_workspace, &err), 0);
+    assert_true(rig_has_changed(rig, "required NSG rules are AllRules again"));
+    assert_int_equal(rig_undo(rig, &cw_step_stop_compute, &err), 0);
+    all_of_it_runs(rig);
+    assert_int_equal(rig_changes(rig, "workspace/delete"), 1);
+    assert_false(rig_was_begun(rig, &cw_step_stop_compute));
+    rig_free(rig);
+}
+
+/* Another request stopped it and has ended: who migrates next starts it, though it stopped nothing of it itself. */
+static void what_another_request_left_stopped_is_started(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_ensure_workspace);
+    assert_int_equal(stopped_by_us(rig), 3);
+    rig = rig_forget(rig);
+    rig->req.event.id = "another-request";
+    assert_false(rig_was_begun(rig, &cw_step_stop_compute));
+    rig_run_until(rig, NULL);
+    assert_true(rig_has_found(rig, "that still rests: it is started again at the end"));
+    assert_int_equal(stopped_by_us(rig), 3);
+    all_of_it_runs(rig);
+    assert_int_equal(rig_changes(rig, "workspace/delete"), 1);
+    rig_free(rig);
+}
+
+/* The journal kept the inventory and lost what was written down before the stop. */
+static void the_note_knows_what_the_journal_lost(void **state)
+{
+    (void)state;
+    struct cw_facts inventory;
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_stop_compute);
+    inventory = rig->facts;
+    rig_must(rig, &cw_step_stop_compute);
+    rig->facts = inventory;
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        rig->facts.compute[i].stopped_by_us = false;
+    rig_must(rig, &cw_step_stop_compute);
+    assert_int_equal(stopped_by_us(rig), 3);
+    for (size_t i = 0; i < rig->facts.compute_count; i++)
+        rig->facts.compute[i].stopped_by_us = false;
+    rig_run_until(rig, NULL);
+    all_of_it_runs(rig);
     rig_free(rig);
 }
 
@@ -332,6 +399,9 @@ int main(void)
         cmocka_unit_test(only_what_we_stopped_is_started),
         cmocka_unit_test(pools_are_edited_only_on_a_difference),
         cmocka_unit_test(the_note_survives_the_loss_of_everything_else),
+        cmocka_unit_test(what_was_begun_is_undone_after_the_loss_of_everything),
+        cmocka_unit_test(what_another_request_left_stopped_is_started),
+        cmocka_unit_test(the_note_knows_what_the_journal_lost),
         cmocka_unit_test(inventory_survives_failures),
         cmocka_unit_test(stop_survives_failures),
         cmocka_unit_test(start_survives_failures),

@@ -82,6 +82,28 @@ static void undo_of_a_launch_leaves_no_cluster(void **state)
     rig_free(rig);
 }
 
+/* Redis lost everything, and the worker is gone: the cluster's name tells whose it is. */
+static void a_forgotten_cluster_is_found_and_removed(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    static const char *const elsewhere[] = {"44444444-4444-4444-4444-444444444444"};
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    assert_false(rig_was_begun(rig, &cw_step_launch_cluster));
+    rig_run_until(rig, &cw_step_run_probe);
+    rig = rig_forget(rig);
+    rig->policy = (struct cw_policy){.subscriptions = elsewhere, .subscription_count = 1};
+    int64_t reads = rig->counts.reads;
+    assert_false(rig_was_begun(rig, &cw_step_launch_cluster)); /* not this fleet's: not even looked at */
+    assert_int_equal(rig->counts.reads, reads);
+    rig->policy = (struct cw_policy){0};
+    assert_true(rig_was_begun(rig, &cw_step_launch_cluster));
+    assert_int_equal(rig_undo(rig, &cw_step_launch_cluster, &err), 0);
+    assert_int_equal(rig_changes(rig, "clusters/permanent-delete"), 1);
+    assert_false(rig_was_begun(rig, &cw_step_launch_cluster));
+    rig_free(rig);
+}
+
 static void no_capacity_means_the_next_node_type(void **state)
 {
     (void)state;
@@ -208,6 +230,7 @@ static void diagnosis_survives_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_forgotten_cluster_is_found_and_removed),
         cmocka_unit_test(a_healthy_workspace_is_proven),
         cmocka_unit_test(failed_proofs_name_their_cause),
         cmocka_unit_test(a_launch_that_was_not_seen_to_end_is_adopted),

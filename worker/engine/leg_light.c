@@ -87,15 +87,17 @@ static int store_unclaimed(struct cw_job *job, enum cw_stored *ret_stored, struc
 {
     struct cw_verdict verdict, stored;
     const struct cw_claim nobody = {.job_key = job->job_key};
+    uint64_t epoch = job->voice.epoch;
     int r = cw_job_raise_voice(job, err);
     if (r == 0)
         r = cw_job_make_verdict(job, &verdict, err);
-    if (r < 0)
-        return r;
-    r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored,
-                           ret_stored, err);
+    if (r == 0)
+        r = cw_journal_verdict(&job->parts->journal, &nobody, &verdict, CW_NEVER, job->run_mem, &stored,
+                               ret_stored, err);
     if (r == 0 && *ret_stored <= CW_STORED_BEFORE)
         keep_verdict(job, &stored);
+    else
+        job->voice.epoch = epoch; /* it goes on to speak below who holds the lock */
     return r;
 }
 
