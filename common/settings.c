@@ -70,7 +70,7 @@ const struct cw_cfg_row cw_settings_rows[] = {
     NUM("redis.command-timeout", CW_CFG_DURATION, redis.command_timeout_ms, 100, 60 * SEC, "5s",
         "Upper bound of one command."),
     NUM("redis.wait-replicas", CW_CFG_INT, redis_wait_replicas, 0, 8, "0",
-        "Replicas that must confirm a lock before it counts as taken; 0 where there are none."),
+        "Replicas that must have a lock, its renewal, a claim or a verdict before it counts; 0 where there are none."),
 
     CHOICE("azure.cloud", azure_cloud, "china|public|usgov|custom", "china",
            "Which Azure this fleet works in."),

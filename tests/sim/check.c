@@ -294,8 +294,8 @@ static void on_script(void *arg, const char *name, size_t key_count, const char 
     (void)arg;
     if (cw_z_starts(name, "quota."))
         sim_check_quota(name, keys[0], args, answer);
-    bool is_grant = strcmp(name, "lock.acquire") == 0 && answer->type == REDIS_LIST &&
-                    answer->items[0].number == 1;
+    bool is_grant =
+        strcmp(name, "lock.acquire") == 0 && answer->type == REDIS_LIST && answer->items[0].number == 1;
     if (is_grant)
         sim_lock_moved(keys[0], answer->items[1].text.p);
     if (strcmp(name, "lock.release") == 0 && answer->number == 1)

@@ -214,7 +214,6 @@ void sim_fleet_skew(size_t worker, int64_t ms)
         return;
     sim_say("the clock of worker %s jumps by %lld ms", w->id, (long long)ms);
     world_set_skew(w->loop, ms);
-    sim.has_skewed = true;
 }
 
 void sim_fleet_end(void)

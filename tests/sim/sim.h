@@ -69,10 +69,9 @@ struct sim {
     uint64_t touches;
     uint64_t doomed_touches[SIM_ACTIONS_MAX]; /* ascending is not needed; 0 = none */
     int64_t amnesia_ms;                       /* when Redis last forgot something; 0 = never */
-    int64_t failover_ms;                      /* when it last forgot writes that nothing had confirmed; 0 = never */
-    int64_t loss_ms;                          /* when it last forgot everything; 0 = never */
-    int64_t crash_ms;                         /* when a worker last died; 0 = never */
-    bool has_skewed;                          /* a clock has jumped */
+    int64_t failover_ms; /* when it last forgot writes that nothing had confirmed; 0 = never */
+    int64_t loss_ms;     /* when it last forgot everything; 0 = never */
+    int64_t crash_ms;    /* when a worker last died; 0 = never */
     bool is_calm;
     bool is_over;
     size_t ledger_seen;
@@ -82,7 +81,6 @@ struct sim {
     size_t deliveries;
     size_t unlocked_writes;        /* after a failover forgot a lock, within a lease */
     size_t verdicts_after_amnesia; /* that differ from the first, which Redis had forgotten */
-    size_t forgotten_compute;      /* stays stopped, or is left, since Redis forgot it */
 };
 extern struct sim sim;
 

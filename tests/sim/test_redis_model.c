@@ -88,6 +88,19 @@ static void *tell(size_t argc, const char **argv, const size_t *bytes)
     return r;
 }
 
+/* Scripts that ask for the time get the model's, so that the epochs of locks are the same. */
+#define LUA_BYTES 8192
+static const char *with_time(const char *lua, char out[LUA_BYTES])
+{
+    int64_t now = world_wall_ms();
+    int n = snprintf(out, LUA_BYTES,
+                     "local redis = {call = function(c, ...) if c == 'TIME' then return {'%lld', '%lld'} end "
+                     "return redis.call(c, ...) end}\n%s",
+                     (long long)(now / 1000), (long long)(now % 1000 * 1000), lua);
+    CW_BUG_ON(n >= LUA_BYTES);
+    return out;
+}
+
 static bool tells_time(const char *name, const struct redis_value *answer)
 {
     /* A lock that another holds comes with the time that it has left. */
@@ -102,14 +115,14 @@ static void ran(void *arg, const struct cw_redis_script *script, size_t key_coun
     (void)arg;
     const char *argv[ARGS_MAX];
     size_t bytes[ARGS_MAX], n = 0;
-    char count[24];
+    char count[24], lua[LUA_BYTES];
     (void)snprintf(count, sizeof count, "%zu", key_count);
     const char *name = script != NULL ? script->name : args[0].p;
     if (tells_time(name, answer) && strcmp(name, "lock.acquire") != 0)
         return;
     if (script != NULL) {
         argv[n++] = "EVAL";
-        argv[n++] = script->lua;
+        argv[n++] = with_time(script->lua, lua);
         argv[n++] = count;
     }
     CW_BUG_ON(n + key_count + argc > ARGS_MAX);

@@ -16,6 +16,9 @@ static const struct {
     {74, "a step of a newer plan had changed something, and the older worker's verdict said nothing of it"},
     {217, "the same, where the request failed: what nobody there can undo is left over"},
     {2154, "the answer to a write was too big: 'rejected', though the group was made"},
+    {92, "a failover forgot that a cluster was made: the next run had no reason to look for it, and left it"},
+    {1883, "Redis lost a cancel between its acceptance and its verdict"},
+    {2105, "Redis lost everything, the worker died, the request was cancelled: compute stayed stopped"},
 };
 
 #endif

@@ -139,10 +139,11 @@ struct script {
     bool was_begun; /* by an earlier run, as the world tells */
     int looks;      /* at that */
     int look_fail_code;
-    bool is_skipped;  /* there is no reason to run it */
-    bool keeps;       /* writes zone_id down before the sleep */
-    const char *kept; /* zone_id as the run began */
-    bool wants_write; /* asks before_write after the sleep */
+    bool undid_knowing; /* the undo saw what the look had found */
+    bool is_skipped;    /* there is no reason to run it */
+    bool keeps;         /* writes zone_id down before the sleep */
+    const char *kept;   /* zone_id as the run began */
+    bool wants_write;   /* asks before_write after the sleep */
     int write_result;
     bool is_planned;  /* saw plan_only */
     const char *lock; /* second lock */
@@ -216,7 +217,7 @@ static int probe_b(struct cw_step_ctx *c, bool *ret_happened, struct cw_err *err
 static int undo(struct script *s, struct cw_step_ctx *c, struct cw_err *err)
 {
     s->undos++;
-    s->kept = c->facts->zone_id;
+    s->undid_knowing = cw_z_eq(c->facts->zone_id, "as it was");
     if (s->undo_sleep_ms > 0) {
         int r = cw_sleep(cw_in_ms(s->undo_sleep_ms));
         s->undo_sleep_ms = 0;

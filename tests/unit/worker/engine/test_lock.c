@@ -271,12 +271,15 @@ static void cancelled_wait_leaves_nothing(struct cw_arena *mem)
 
 static void many_at_once(struct cw_arena *mem)
 {
-    (void)mem;
     static struct cw_lease *held[MANY];
     struct seen s = {0};
     struct cw_err err = {0};
     char name[32];
     locks = new_locks("w1", 6000, 0);
+    for (int i = 0; i < MANY; i++) { /* locks that were had before, so that this test is about renewals */
+        (void)snprintf(name, sizeof name, "cw:{many-%d}:epoch", i);
+        (void)ASK(mem, "SET", name, "1");
+    }
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(name, sizeof name, "many-%d", i);
         held[i] = must_take(locks, name, "r", &s);
