@@ -138,12 +138,15 @@ static void after_another_run_it_is_looked_for(struct cw_arena *mem)
     assert_int_equal(scripts[0].looks, 0);
 }
 
-#define TESTS(X)                                                                                           \
-    X(cancelled_before_it_was_run_again)                                                                   \
-    X(too_late_to_be_run_again)                                                                            \
-    X(refused_by_the_version_that_goes_on)                                                                 \
-    X(refused_and_nothing_was_begun)                                                                       \
-    X(what_cannot_be_seen_is_told) X(skipped_now_but_begun_then) X(what_was_never_begun_is_not_looked_for) \
+/* clang-format off */
+#define TESTS(X)                                                            \
+    X(cancelled_before_it_was_run_again)                                    \
+    X(too_late_to_be_run_again)                                             \
+    X(refused_by_the_version_that_goes_on)                                  \
+    X(refused_and_nothing_was_begun)                                        \
+    X(what_cannot_be_seen_is_told)                                          \
+    X(skipped_now_but_begun_then) X(what_was_never_begun_is_not_looked_for) \
         X(after_another_run_it_is_looked_for)
+/* clang-format on */
 
 CW_RUNNER_TESTS(TESTS)
