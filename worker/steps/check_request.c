@@ -30,7 +30,7 @@ static int check_transit(const struct cw_step_ctx *c, struct cw_err *err)
     const char *subscription = vnet == NULL ? NULL : cw_armid_subscription_of(c->call.mem, vnet);
     if (vnet != NULL && subscription == NULL)
         return cw_err_set(err, CW_ENOMEM, "subscription");
-    if (!is_allowed(subscription, c->svc->policy->subscriptions, c->svc->policy->subscription_count))
+    if (!cw_policy_allows_subscription(c->svc->policy, subscription))
         return refuse(
             err,
             "ask the operator to add it to policy.subscriptions, or set browserAuthentication.mode to check",

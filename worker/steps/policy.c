@@ -10,6 +10,11 @@ static bool is_allowed(const char *value, const char *const *list, size_t count)
     return false;
 }
 
+bool cw_policy_allows_subscription(const struct cw_policy *policy, const char *subscription)
+{
+    return is_allowed(subscription, policy->subscriptions, policy->subscription_count);
+}
+
 static int refuse(struct cw_err *err, const char *remedy, const char *what)
 {
     (void)cw_err_set(err, CW_EREJECTED, "%s", what);
@@ -27,7 +32,7 @@ int cw_policy_check(const struct cw_step_ctx *c, struct cw_err *err)
     if (!is_allowed(req->tenant_id, policy->tenants, policy->tenant_count))
         return refuse(err, "ask the operator to add it to policy.tenants",
                       "the tenant is not one that this fleet works for");
-    if (!is_allowed(req->subscription_id, policy->subscriptions, policy->subscription_count))
+    if (!cw_policy_allows_subscription(policy, req->subscription_id))
         return refuse(err, "ask the operator to add it to policy.subscriptions",
                       "the subscription is not one that this fleet works for");
     if (req->provision != NULL && !is_allowed(req->provision->region, policy->regions, policy->region_count))

@@ -8,5 +8,7 @@
 
 /* Its cloud, tenant, subscription and region. Errors: -CW_EREJECTED, with a remedy. */
 int cw_policy_check(const struct cw_step_ctx *c, struct cw_err *err);
+/* May this fleet work in that subscription? NULL: yes. Pure. */
+bool cw_policy_allows_subscription(const struct cw_policy *policy, const char *subscription);
 
 #endif
