@@ -33,6 +33,7 @@ struct cw_app {
     char worker_id[128];
     struct cw_redis *redis;
     struct cw_kafka_out *out;
+    struct cw_kafka_scan *results; /* what is out already */
     struct cw_services *services;
     struct cw_engine *engine;
     struct cw_listen *listen;
@@ -133,6 +134,8 @@ static int watch_redis(void *arg)
             r = cw_durable_look(app->redis, cw_in_ms(REDIS_TIMEOUT_MS), mem, &durable, &err);
             cw_arena_free(mem);
         }
+        if (r == 0)
+            r = cw_engine_tend_memory(app->engine, cw_in_ms(REDIS_TIMEOUT_MS), &err);
         if (cw_fiber_cancel_reason() != 0)
             break;
         if (r < 0 && was_ok)
@@ -205,6 +208,7 @@ static int make_engine(struct cw_app *app, struct cw_err *err)
         .loop = app->loop,
         .redis = app->redis,
         .sink = cw_sink_of_kafka(app->out),
+        .results = cw_reader_of_kafka(app->results),
         .worker_id = app->worker_id,
         .topic_requests = s->topic_requests,
         .topic_requests_bulk = s->topic_requests_bulk,
@@ -242,6 +246,8 @@ static int open_app(struct cw_app *app, struct cw_err *err)
     if (r < 0)
         return cw_err_wrap(err, "redis.url");
     r = cw_kafka_out_new(app->loop, &s->kafka, &app->out, err);
+    if (r == 0)
+        r = cw_kafka_scan_new(app->loop, &s->kafka, s->topic_results, &app->results, err);
     if (r < 0)
         return cw_err_wrap(err, "kafka");
     r = cw_services_new(app->loop, app->redis, s, &app->services, err);
@@ -287,6 +293,7 @@ void cw_app_free(struct cw_app *app)
     cw_loop_cancel_timer(app->timer);
     cw_engine_free(app->engine);
     cw_services_free(app->services);
+    cw_kafka_scan_free(app->results);
     cw_kafka_out_free(app->out, app->is_draining ? CW_MIN(cw_left_ms(app->drained), KAFKA_FLUSH_MS) : 0);
     cw_redis_free(app->redis);
     free(app);

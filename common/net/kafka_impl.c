@@ -108,6 +108,24 @@ void cw_kafka_destroy_beside(uv_loop_t *uv, rd_kafka_t *take_rk, int flags)
     CW_BUG_ON(uv_queue_work(uv, &remains->uv, destroy_remains, free_remains) != 0);
 }
 
+/* --- messages ----------------------------------------------------------------------------------------------------- */
+
+size_t cw_kafka_read_headers(const rd_kafka_message_t *message, struct cw_kafka_header *to, size_t max)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    size_t count = 0;
+    const char *name = NULL;
+    const void *value = NULL;
+    size_t bytes = 0;
+    while (count < max &&
+           rd_kafka_header_get_all(headers, count, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        to[count++] = (struct cw_kafka_header){.name = name, .value = {value, bytes}};
+    }
+    return count;
+}
+
 /* --- errors ------------------------------------------------------------------------------------------------------- */
 
 int cw_kafka_code(rd_kafka_resp_err_t error)

@@ -1,4 +1,4 @@
-/* common/net/kafka_impl.h: what the two Kafka clients share. For common/net alone.
+/* common/net/kafka_impl.h: what the Kafka clients share. For common/net alone.
  *
  * librdkafka's own threads never call us: each client has queues that write into one eventfd, which the loop watches.
  * Suspends: never.  Thread: loop.  Source: librdkafka CONFIGURATION, rdkafka.h. */
@@ -29,6 +29,10 @@ int cw_kafka_conf_start(struct cw_kafka_conf *take_conf, rd_kafka_type_t type, r
 /* Destroy a client, which may take seconds when a broker is silent, beside the loop; freeing the loop waits for it. Nothing may use it any
  * more. NULL is fine. */
 void cw_kafka_destroy_beside(uv_loop_t *uv, rd_kafka_t *take_rk, int flags);
+
+#define CW_KAFKA_HEADERS_MAX 64
+/* Headers of a message, at most max, as long as it lives; how many. */
+size_t cw_kafka_read_headers(const rd_kafka_message_t *message, struct cw_kafka_header *to, size_t max);
 
 /* Our code for librdkafka's. */
 int cw_kafka_code(rd_kafka_resp_err_t error);

@@ -4,29 +4,12 @@
 #define STASH_COUNT_LOW \
     32 /* fetching again takes librdkafka up to a second: begin before the stash is empty */
 #define STASH_BYTES_MAX (1u << 20)
-#define HEADERS_MAX 64
 
 /* --- delivery ----------------------------------------------------------------------------------------------------- */
 
-static size_t read_headers(const rd_kafka_message_t *message, struct cw_kafka_header *to, size_t max)
-{
-    rd_kafka_headers_t *headers = NULL;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
-    size_t count = 0;
-    const char *name = NULL;
-    const void *value = NULL;
-    size_t bytes = 0;
-    while (count < max &&
-           rd_kafka_header_get_all(headers, count, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        to[count++] = (struct cw_kafka_header){.name = name, .value = {value, bytes}};
-    }
-    return count;
-}
-
 static void deliver(struct cw_kafka_in *in, struct cw_kafka_part *part, rd_kafka_message_t *take_message)
 {
-    struct cw_kafka_header headers[HEADERS_MAX];
+    struct cw_kafka_header headers[CW_KAFKA_HEADERS_MAX];
     struct cw_kafka_message message = {
         .topic = part->topic,
         .partition = part->id,
@@ -35,7 +18,7 @@ static void deliver(struct cw_kafka_in *in, struct cw_kafka_part *part, rd_kafka
         .key = {take_message->key, take_message->key_len},
         .value = {take_message->payload, take_message->len},
         .headers = headers,
-        .header_count = read_headers(take_message, headers, HEADERS_MAX),
+        .header_count = cw_kafka_read_headers(take_message, headers, CW_KAFKA_HEADERS_MAX),
     };
     part->position = take_message->offset + 1;
     in->ops.message(in->arg, &message);

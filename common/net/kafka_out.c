@@ -5,7 +5,6 @@
 #include "common/net/kafka_impl.h"
 
 #define LINGER_MS 5
-#define DELIVERY_TIMEOUT_MS 60000
 #define MESSAGE_BYTES_MAX 1000000
 #define QUEUED_MESSAGES_MAX 100000
 #define QUEUED_KBYTES_MAX 65536
@@ -170,6 +169,8 @@ static int hand_over(struct cw_kafka_out *out, const struct cw_kafka_record *rec
                      struct cw_deadline until, struct cw_err *err)
 {
     for (;;) {
+        if (rec->begin_by.mono_ms > 0 && cw_is_past(rec->begin_by))
+            return cw_err_set(err, CW_ETIMEDOUT, "%s: not sent: it is too late to begin", rec->topic);
         rd_kafka_resp_err_t error = produce(out, rec, p);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
             return 0;
@@ -277,7 +278,7 @@ static int start(const struct cw_kafka_cfg *cfg, rd_kafka_t **ret_rk, struct cw_
     cw_kafka_conf_set(&conf, "enable.idempotence", "true");
     cw_kafka_conf_set(&conf, "acks", "all");
     cw_kafka_conf_set_int(&conf, "linger.ms", LINGER_MS);
-    cw_kafka_conf_set_int(&conf, "delivery.timeout.ms", DELIVERY_TIMEOUT_MS);
+    cw_kafka_conf_set_int(&conf, "delivery.timeout.ms", CW_KAFKA_DELIVERY_MS);
     cw_kafka_conf_set_int(&conf, "message.max.bytes", MESSAGE_BYTES_MAX);
     cw_kafka_conf_set_int(&conf, "queue.buffering.max.messages", QUEUED_MESSAGES_MAX);
     cw_kafka_conf_set_int(&conf, "queue.buffering.max.kbytes", QUEUED_KBYTES_MAX);

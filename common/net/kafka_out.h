@@ -32,7 +32,11 @@ struct cw_kafka_record {
     struct cw_str value;
     const struct cw_kafka_header *headers;
     size_t header_count;
+    struct cw_deadline begin_by; /* not handed to the client later; zero = any time */
 };
+
+/* A record that has not arrived so long after it was handed over never will. */
+#define CW_KAFKA_DELIVERY_MS 30000
 
 struct cw_kafka_out;
 
@@ -42,7 +46,7 @@ int cw_kafka_out_new(struct cw_loop *loop, const struct cw_kafka_cfg *cfg, struc
 /* Flushes for at most flush_ms (blocks), then drops what is left. NULL is fine. */
 void cw_kafka_out_free(struct cw_kafka_out *out, int64_t flush_ms);
 /* Wait until the brokers have acknowledged the record. Nothing of rec is kept. Errors: -CW_ETIMEDOUT or cancellation (the
- * record may still arrive), -CW_ENET, -CW_ETOOBIG, -CW_EDENIED, -CW_EREMOTE. Suspends: yes. */
+ * record may still arrive, unless begin_by had passed), -CW_ENET, -CW_ETOOBIG, -CW_EDENIED, -CW_EREMOTE. Suspends: yes. */
 int cw_kafka_send(struct cw_kafka_out *out, const struct cw_kafka_record *rec, struct cw_deadline until,
                   struct cw_err *err);
 /* Hand over without waiting: for progress events, whose loss is tolerable. Failures count in a metric. Suspends: no. */

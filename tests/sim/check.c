@@ -116,10 +116,7 @@ static void on_verdict(const struct kafka_message *m)
         return;
     if (sim.is_verbose)
         (void)printf("--- first ---\n%s\n--- then ---\n%s\n", f->verdict.p, copy.p);
-    if (f->stored_ms > 0 && sim_may_have_forgotten(f->stored_ms))
-        sim.verdicts_after_amnesia++;
-    else
-        sim_fail("r%zu has two verdicts that differ", i);
+    sim_fail("r%zu has two verdicts that differ", i);
 }
 
 /* ---- progress -------------------------------------------------------------------------------------------------------- */
@@ -267,11 +264,6 @@ static void on_moved(void *arg, struct cw_loop *loop, const char *topic, int32_t
 static void on_redis_write(void *arg, const char *what, const char *key)
 {
     (void)arg;
-    const char *job = strcmp(what, "journal.verdict") == 0 ? strstr(key, "}:job:r") : NULL;
-    if (job != NULL) {
-        struct sim_fate *f = &sim.fates[strtoul(job + 7, NULL, 10)];
-        f->stored_ms = f->stored_ms > 0 ? f->stored_ms : cw_mono_ms();
-    }
     if (sim.is_verbose && strncmp(what, "quota", 5) != 0 && strcmp(what, "lock.renew") != 0)
         sim_say("redis: %s %s", what, key);
 }

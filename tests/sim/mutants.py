@@ -25,7 +25,7 @@ MUTANTS = [
     ("forgotten_lock_given_at_once", ENGINE + "lock.c",
      "           \"if fresh and fresh ~= ARGV[4] then return {2, fresh} end\\n\"\n", ""),
     ("forgotten_run_not_looked_for", ENGINE + "forgotten.c",
-     "    return job->sent_wall_ms > durable->born_wall_ms + CLOCKS_MS &&", "    return job->sent_wall_ms > 0 ||"),
+     "    return job->record_wall_ms > durable->born_wall_ms + CLOCKS_MS &&", "    return job->record_wall_ms > 0 ||"),
     ("epochs_by_the_workers_clock", ENGINE + "durable.c", "    int64_t born = reply.items[0].num, now = reply.items[1].num;",
      "    int64_t born = reply.items[0].num, now = 1704067200001;"),
     ("release_of_anybodys_lock", ENGINE + "lock.c",

@@ -13,7 +13,7 @@ struct sim_report {
     uint64_t hash; /* of all its lines */
     bool is_begun; /* between processes: the history begins; else it has ended */
     bool has_failed;
-    uint32_t verdicts, crashes, writes, deliveries, unlocked, differing;
+    uint32_t verdicts, crashes, writes, deliveries, unlocked;
     char failure[400];
 };
 
@@ -25,7 +25,7 @@ struct sim_range {
 };
 
 struct sim_totals {
-    uint64_t histories, failed, verdicts, crashes, writes, deliveries, unlocked, differing;
+    uint64_t histories, failed, verdicts, crashes, writes, deliveries, unlocked;
     double seconds;
 };
 

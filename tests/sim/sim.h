@@ -48,7 +48,6 @@ struct sim_fate {
     size_t value_bytes;
     int64_t verdict_ms;   /* monotonic: the first copy came */
     int64_t covered_ms;   /* a commit first counted it as done; 0 = never */
-    int64_t stored_ms;    /* the journal first had one; 0 = never */
     char top[64];         /* greatest sequence of an event about it */
     char top_step[64];    /* sequence of the last event that is no waiting */
     uint64_t top_content; /* digest of that event */
@@ -80,7 +79,6 @@ struct sim {
     size_t writes;
     size_t deliveries;
     size_t unlocked_writes;        /* after a failover forgot a lock, within a lease */
-    size_t verdicts_after_amnesia; /* that differ from the first, which Redis had forgotten */
 };
 extern struct sim sim;
 

@@ -335,6 +335,8 @@ int cw_kafka_send(struct cw_kafka_out *out, const struct cw_kafka_record *rec, s
     if (cw_fiber_cancel_reason() != 0)
         return cw_err_set(err, cw_fiber_cancel_reason(), "send");
     world_touch("send before");
+    if (rec->begin_by.mono_ms > 0 && cw_is_past(rec->begin_by))
+        return cw_err_set(err, CW_ETIMEDOUT, "too late to begin");
     if (kafka_is_down() || kafka_fault())
         return send_into_the_dark(out, rec, until, err);
     int64_t arrives = put_on_the_way(out, rec, cw_mono_ms() + world_between(1, ACK_MS));

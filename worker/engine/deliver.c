@@ -1,4 +1,5 @@
-/* The verdict's way out: stored before it is sent, and stored again before a shorter one is sent, so that all copies are equal. */
+/* The verdict's way out: stored before it is sent, and stored again before a shorter one is sent, so that all copies are equal. Before
+ * it is sent the topic is asked whether another one is out. */
 #include "worker/engine/legs.h"
 #include "worker/engine/shorten.h"
 
@@ -19,7 +20,10 @@ static int shorten(struct cw_job *job, struct cw_err *err)
 int cw_job_send_verdict(struct cw_job *job, struct cw_err *err)
 {
     for (;;) {
-        int r = cw_publish_verdict(&job->parts->publish, job->req.workspace_key, &job->verdict, err);
+        const struct cw_send_guard guard = {cw_job_before_sending, job};
+        int r = cw_publish_verdict(&job->parts->publish, job->req.workspace_key, &job->verdict, &guard, err);
+        if (r == -CW_EPRECOND)
+            continue;
         if (r != -CW_ETOOBIG)
             return r;
         r = shorten(job, err);

@@ -15,7 +15,7 @@ struct cw_engine {
     char *topic_progress;
     char *topic_results;
     char *topic_deadletter;
-    struct cw_trouble troubles[CW_TOPIC__COUNT + 2]; /* topics, journal, locks */
+    struct cw_trouble troubles[CW_TOPIC__COUNT + 3]; /* topics, journal, locks, recall */
 };
 
 size_t cw_engine_fibers_max(size_t slots, size_t light_max)
@@ -58,7 +58,7 @@ static bool copy_names(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 
 static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 {
-    static const char *const names[] = {"progress", "results", "deadletter", "journal", "locks"};
+    static const char *const names[] = {"progress", "results", "deadletter", "journal", "locks", "recall"};
     for (size_t i = 0; i < CW_ARRAY_LEN(names); i++)
         e->troubles[i].name = names[i];
     e->parts = (struct cw_engine_parts){
@@ -73,6 +73,7 @@ static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
                     .topic_results = e->topic_results,
                     .topic_deadletter = e->topic_deadletter,
                     .trouble = {&e->troubles[0], &e->troubles[1], &e->troubles[2]}},
+        .recall_trouble = &e->troubles[CW_TOPIC__COUNT + 2],
         .plan_of = cfg->plan_of,
         .clients_of = cfg->clients_of,
         .clients_arg = cfg->arg,
@@ -117,6 +118,8 @@ static int make_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
     };
     int r = cw_locks_new(&locks, &e->parts.locks);
     if (r == 0)
+        r = cw_recall_new(&cfg->results, 0, &e->parts.recall);
+    if (r == 0)
         r = cw_runner_new(&runner, &e->runner);
     e->parts.runner = e->runner;
     return r < 0 ? r : cw_intake_new(&intake, &e->intake);
@@ -149,6 +152,7 @@ void cw_engine_free(struct cw_engine *e)
     cw_intake_free(e->intake);
     cw_runner_free(e->runner);
     cw_locks_free(e->parts.locks);
+    cw_recall_free(e->parts.recall);
     free(e->worker_id);
     free(e->topic_progress);
     free(e->topic_results);
@@ -204,6 +208,12 @@ const char *cw_engine_trouble(const struct cw_engine *e)
             return reason;
     }
     return NULL;
+}
+
+int cw_engine_tend_memory(struct cw_engine *e, struct cw_deadline until, struct cw_err *err)
+{
+    int64_t age_ms;
+    return cw_journal_age(&e->parts.journal, until, &age_ms, err);
 }
 
 struct cw_locks *cw_engine_locks(struct cw_engine *e)

@@ -17,8 +17,8 @@ static bool can_tell(const struct cw_plan *plan)
 /* A Redis that is older than the request would know of each earlier claim. */
 static bool is_remembered(const struct cw_job *job, const struct cw_durable *durable)
 {
-    return job->sent_wall_ms > durable->born_wall_ms + CLOCKS_MS &&
-           job->sent_wall_ms <= cw_wall_ms() + CLOCKS_MS;
+    return job->record_wall_ms > durable->born_wall_ms + CLOCKS_MS &&
+           job->record_wall_ms <= cw_wall_ms() + CLOCKS_MS;
 }
 
 int cw_job_look_back(struct cw_job *job, bool *ret_may_have_run, struct cw_err *err)

@@ -281,7 +281,8 @@ static int make_job(struct cw_intake *in, const struct partition *p, const struc
         return -CW_ENOMEM;
     job->lane = p->lane;
     job->accepted_wall_ms = cw_wall_ms();
-    job->sent_wall_ms = m->timestamp_ms;
+    job->accepted_mono_ms = cw_mono_ms();
+    job->record_wall_ms = m->timestamp_ms;
     r = fill_job(in, job, &rec);
     if (r == 0 && !cw_job_add_origin(job, &origin))
         r = -CW_ENOMEM;

@@ -138,7 +138,7 @@ int cw_job_reset_run(struct cw_job *job)
     job->has_undo_failure = false;
     job->left_over = NULL;
     job->left_over_count = 0;
-    job->has_verdict = false;
+    job->has_verdict = job->is_verdict_out = false;
     job->svc = NULL;
     job->steps = NULL;
     job->step_count = 0;

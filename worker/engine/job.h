@@ -11,6 +11,7 @@
 #include "worker/engine/journal.h"
 #include "worker/engine/lock.h"
 #include "worker/engine/publish.h"
+#include "worker/engine/recall.h"
 #include "worker/engine/table.h"
 #include "worker/steps/step.h"
 
@@ -113,6 +114,8 @@ struct cw_engine_parts {
     struct cw_locks *locks;
     struct cw_journal journal;
     struct cw_publish publish;
+    struct cw_recall *recall; /* what is out already */
+    struct cw_trouble *recall_trouble;
     struct cw_runner *runner;
     const struct cw_plan *(*plan_of)(const struct cw_request *req);
     /* The remote services for a request (its tenant). Errors: -CW_EREJECTED, -CW_ENOMEM. Suspends: no. */
@@ -147,7 +150,8 @@ struct cw_job {
     const char *call_correlation_id; /* towards Azure: a GUID */
     char trace_id[33];
     int64_t accepted_wall_ms;
-    int64_t sent_wall_ms; /* timestamp of its oldest record that is here; 0 = unknown */
+    int64_t accepted_mono_ms; /* when it came to this worker */
+    int64_t record_wall_ms;   /* of its oldest record in Kafka; <= 0: unknown */
     struct cw_deadline until;
 
     /* Where it stands in the runner. */
@@ -193,7 +197,11 @@ struct cw_job {
     int64_t begun_wall_ms;
     int64_t crashes_between; /* workers that died outside its steps */
     bool has_verdict;        /* verdict is stored in the journal */
+    bool is_verdict_out;     /* it is known to be in the topic: copies may follow */
     struct cw_verdict verdict;
+    int64_t looked_mono_ms; /* the topic had no verdict then; 0 = not looked yet */
+    int64_t sent_mono_ms;   /* its last verdict was handed over no later; 0 = none was */
+    uint64_t sent_digest;   /* of that verdict */
 
     /* The current step. */
     struct cw_arena *step_mem;

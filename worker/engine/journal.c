@@ -83,6 +83,30 @@ static const struct cw_redis_script published_script = {
         "return redis.call('PEXPIRE', KEYS[1], ARGV[1])\n",
 };
 
+static const struct cw_redis_script holds_script = {
+    .name = "journal.holds",
+    .lua = "return redis.call('HGET', KEYS[1], 'verdict') == ARGV[1] and 1 or 0\n",
+};
+
+static const struct cw_redis_script recalled_script = {
+    .name = "journal.recalled",
+    .lua = "redis.call('HSETNX', KEYS[1], 'accepted', ARGV[2])\n"
+           "redis.call('HSETNX', KEYS[1], 'kind', ARGV[3])\n"
+           "redis.call('HSET', KEYS[1], 'outcome', ARGV[4], 'verdict', ARGV[5], 'vhead', ARGV[6])\n"
+           "return redis.call('PEXPIRE', KEYS[1], ARGV[1])\n",
+};
+
+/* The first key never expires: who finds it gone knows that all is. The second one's life says how long that was ago. */
+static const struct cw_redis_script age_script = {
+    .name = "journal.age",
+    .lua = "if redis.call('SETNX', KEYS[1], '1') == 1 then\n"
+           "  redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])\n"
+           "end\n"
+           "return redis.call('PTTL', KEYS[2])\n",
+};
+#define BORN_KEY "cw:{born}"
+#define YOUNG_KEY "cw:{born}:young"
+
 /* The flag stands before the request is known, too: whoever takes or claims it finds it. */
 static const struct cw_redis_script cancel_script = {
     .name = "journal.cancel",
@@ -466,6 +490,65 @@ int cw_journal_replace(const struct cw_journal *j, const char *job_key, const st
                             err);
     *ret_verdict = *shorter;
     return 0;
+}
+
+/* One whose answer is a number. */
+static int eval_number(const struct cw_journal *j, const struct ask *ask, struct cw_deadline until,
+                       int64_t *ret_n, struct cw_err *err)
+{
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    if (cw_arena_new(WRITE_MEM_BYTES, &mem) < 0)
+        return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
+    struct cw_redis_reply reply;
+    int r = eval(j, ask, until, mem, &reply, err);
+    if (r == 0 && reply.type != CW_REDIS_INT)
+        return unintelligible(ask, err);
+    if (r == 0)
+        *ret_n = reply.num;
+    return r;
+}
+
+int cw_journal_holds(const struct cw_journal *j, const char *job_key, const struct cw_verdict *verdict,
+                     struct cw_deadline until, bool *ret_holds, struct cw_err *err)
+{
+    const struct cw_str args[] = {verdict->record.value};
+    const struct ask ask = {&holds_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    int64_t n = 0;
+    int r = eval_number(j, &ask, until, &n, err);
+    if (r == 0)
+        *ret_holds = n == 1;
+    return r;
+}
+
+int cw_journal_recalled(const struct cw_journal *j, const char *job_key, const char *kind,
+                        const struct cw_verdict *verdict, int64_t wall_ms, struct cw_deadline until,
+                        struct cw_err *err)
+{
+    char ttl[24], wall[24];
+    int64_t n;
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    if (cw_arena_new(WRITE_MEM_BYTES, &mem) < 0)
+        return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
+    const char *headers = cw_headers_print(&verdict->record, mem);
+    if (headers == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
+    const struct cw_str args[] = {number(j->retention_ms, ttl), number(wall_ms, wall), cw_str_of(kind),
+                                  cw_str_of(verdict->outcome),  verdict->record.value, cw_str_of(headers)};
+    const struct ask ask = {&recalled_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    return eval_number(j, &ask, until, &n, err);
+}
+
+int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t *ret_age_ms,
+                   struct cw_err *err)
+{
+    char ttl[24];
+    const struct cw_str args[] = {number(j->retention_ms, ttl)};
+    const struct ask ask = {&age_script, {BORN_KEY, YOUNG_KEY}, 2, args, CW_ARRAY_LEN(args)};
+    int64_t left = 0;
+    int r = eval_number(j, &ask, until, &left, err);
+    if (r == 0)
+        *ret_age_ms = left < 0 ? -1 : CW_MAX(j->retention_ms - left, INT64_C(0));
+    return r;
 }
 
 int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,

@@ -126,9 +126,21 @@ int cw_journal_verdict(const struct cw_journal *j, const struct cw_claim *claim,
 int cw_journal_replace(const struct cw_journal *j, const char *job_key, const struct cw_verdict *stored,
                        const struct cw_verdict *shorter, struct cw_deadline until, struct cw_arena *mem,
                        struct cw_verdict *ret_verdict, struct cw_err *err);
+/* Is this still the verdict that Redis holds? */
+int cw_journal_holds(const struct cw_journal *j, const char *job_key, const struct cw_verdict *verdict,
+                     struct cw_deadline until, bool *ret_holds, struct cw_err *err);
+/* This verdict is out: whatever the journal holds or lacks, it is the one that counts. Not fenced. */
+int cw_journal_recalled(const struct cw_journal *j, const char *job_key, const char *kind,
+                        const struct cw_verdict *verdict, int64_t wall_ms, struct cw_deadline until,
+                        struct cw_err *err);
 /* The verdict was acknowledged: keep it, drop the rest, begin the retention. */
 int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,
                          struct cw_err *err);
+
+/* How long Redis has remembered anything: its memory began when a worker first found it empty. *ret_age_ms -1: for longer than the
+ * retention. By Redis' own clock. */
+int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t *ret_age_ms,
+                   struct cw_err *err);
 
 enum cw_target_state {
     CW_TARGET_UNKNOWN =

@@ -28,6 +28,7 @@ static void keep_verdict(struct cw_job *job, const struct cw_verdict *verdict)
 {
     job->verdict = *verdict;
     job->has_verdict = true;
+    job->is_verdict_out = false;
 }
 
 int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
@@ -51,8 +52,9 @@ int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
     job->must_run = job->must_run || peek.is_claimed;
     *ret_has_verdict = peek.has_verdict;
     if (!peek.has_verdict)
-        return 0;
+        return peek.takes > 1 ? 0 : cw_job_recall(job, ret_has_verdict, err);
     keep_verdict(job, &peek.verdict);
+    job->is_verdict_out = peek.is_published;
     cw_log(CW_INFO, "job.repeated", CW_F_STR("outcome", peek.verdict.outcome),
            CW_F_BOOL("published", peek.is_published));
     return 0;

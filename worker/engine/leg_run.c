@@ -83,6 +83,7 @@ static int claim(struct cw_job *job, struct cw_err *err)
     if (job->log.accepted_wall_ms > 0)
         job->accepted_wall_ms = job->log.accepted_wall_ms;
     job->has_verdict = job->log.has_verdict;
+    job->is_verdict_out = job->log.is_published;
     job->verdict = job->log.verdict;
     if (job->step_mem == NULL)
         r = cw_arena_new(job->parts->step_memory_max, &job->step_mem);
@@ -250,12 +251,15 @@ static enum cw_next run_steps(struct cw_job *job)
 enum cw_next cw_leg_run(struct cw_job *job)
 {
     struct cw_err err = {0};
+    bool is_known = false;
     cw_job_set_state(job, CW_JOB_LOCKING);
     job->begun_wall_ms = cw_wall_ms();
     int r = take_lock(job, &err);
     if (r < 0)
         return without_lock(job, r, &err);
     r = claim(job, &err);
+    if (r == 0 && !job->has_verdict && job->log.claims == 1)
+        r = cw_job_recall(job, &is_known, &err); /* a former owner may have ended it since it was accepted */
     if (r == -CW_ECANCELED && job->cancel != NULL)
         return CW_NEXT_RUN;
     if (r < 0)

@@ -29,6 +29,14 @@ int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
  * Suspends: yes. */
 int cw_job_raise_voice(struct cw_job *job, struct cw_err *err);
 
+/* ---- recollect.c ---- */
+/* Look whether the request's verdict is out already. *ret_found: it is job->verdict, stored as if Redis had never forgotten it. Waits, and
+ * says so, while the topic can't be read. Errors: cancellation, those of the journal. Suspends: yes. */
+int cw_job_recall(struct cw_job *job, bool *ret_found, struct cw_err *err);
+/* The guard of cw_publish_verdict(); arg: the job. Errors: -CW_EPRECOND (another one is out: it is job->verdict now), -CW_ELOST (Redis has
+ * forgotten it), cancellation, those of the journal. Suspends: yes. */
+int cw_job_before_sending(void *arg, struct cw_deadline *ret_begin_by, struct cw_err *err);
+
 /* ---- load.c ---- */
 /* Fold the loaded journal into steps, facts, operations and failure. Errors: -CW_ENOMEM. Suspends: no. */
 int cw_job_load(struct cw_job *job, struct cw_err *err);

@@ -64,8 +64,10 @@ static bool needs_people(const struct cw_err *err)
     return cw_err_class_of(err->code) != CW_CLASS_RETRY;
 }
 
+/* guard NULL = none. */
 static int send_until_acknowledged(const struct cw_publish *p, enum cw_topic which,
-                                   const struct cw_record_out *rec, struct cw_err *err)
+                                   const struct cw_record_out *rec, const struct cw_send_guard *guard,
+                                   struct cw_err *err)
 {
     const char *const topics[] = {p->topic_progress, p->topic_results, p->topic_deadletter};
     const char *topic = topics[which];
@@ -75,6 +77,9 @@ static int send_until_acknowledged(const struct cw_publish *p, enum cw_topic whi
     if (r < 0)
         return cw_err_set(err, r, "too many headers");
     for (int64_t pause_ms = PAUSE_FIRST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)PAUSE_MOST_MS)) {
+        r = guard == NULL ? 0 : guard->before(guard->arg, &record.begin_by, err);
+        if (r < 0)
+            return r;
         r = p->sink.send(p->sink.arg, &record, cw_in_ms(SEND_TRY_MS), err);
         if (r == 0)
             cw_trouble_over(p->trouble[which]);
@@ -154,7 +159,7 @@ static int send_progress(const struct cw_publish *p, struct cw_voice *voice, str
     if (r < 0)
         return cw_err_set(err, r, "no memory for an event");
     r = encode_progress(p, voice, progress, mem, &rec, err);
-    return r < 0 ? r : send_until_acknowledged(p, CW_TOPIC_PROGRESS, &rec, err);
+    return r < 0 ? r : send_until_acknowledged(p, CW_TOPIC_PROGRESS, &rec, NULL, err);
 }
 
 int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voice,
@@ -197,11 +202,12 @@ int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct
 }
 
 int cw_publish_verdict(const struct cw_publish *p, const char *workspace_key,
-                       const struct cw_verdict *verdict, struct cw_err *err)
+                       const struct cw_verdict *verdict, const struct cw_send_guard *guard,
+                       struct cw_err *err)
 {
     struct cw_record_out rec = verdict->record;
     rec.key = cw_str_of(workspace_key);
-    int r = send_until_acknowledged(p, CW_TOPIC_RESULTS, &rec, err);
+    int r = send_until_acknowledged(p, CW_TOPIC_RESULTS, &rec, guard, err);
     if (r == -CW_ETOOBIG)
         cw_err_remedy(err, "raise max.message.bytes of %s", p->topic_results);
     return r;
@@ -240,7 +246,7 @@ int cw_publish_deadletter(const struct cw_publish *p, const struct cw_record_out
     struct cw_record_out shorter = *record;
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
     for (;;) {
-        int r = send_until_acknowledged(p, CW_TOPIC_DEADLETTER, &shorter, err);
+        int r = send_until_acknowledged(p, CW_TOPIC_DEADLETTER, &shorter, NULL, err);
         if (r != -CW_ETOOBIG)
             return r;
         if (mem == NULL && cw_arena_new(EVENT_MEM_BYTES, &mem) < 0)

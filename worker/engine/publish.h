@@ -57,9 +57,15 @@ int cw_publish_progress_surely(const struct cw_publish *p, struct cw_voice *voic
 /* Encode a verdict; it lives in mem. What makes it too big for a record is left out. Errors: -CW_ENOMEM, -CW_ETOOBIG. */
 int cw_verdict_encode(const struct cw_publish *p, struct cw_voice *voice, struct cw_result_v1 *result,
                       struct cw_arena *mem, struct cw_verdict *ret_verdict, struct cw_err *err);
-/* Until it is acknowledged. Errors: cancellation, -CW_ETOOBIG (the topic takes no record of that size). Suspends: yes. */
+/* Asked before each try: may it be sent, and until when must it be handed over? Its errors end the tries. */
+struct cw_send_guard {
+    int (*before)(void *arg, struct cw_deadline *ret_begin_by, struct cw_err *err);
+    void *arg;
+};
+/* Until it is acknowledged. Errors: cancellation, -CW_ETOOBIG (the topic takes no record of that size), the guard's. Suspends: yes. */
 int cw_publish_verdict(const struct cw_publish *p, const char *workspace_key,
-                       const struct cw_verdict *verdict, struct cw_err *err);
+                       const struct cw_verdict *verdict, const struct cw_send_guard *guard,
+                       struct cw_err *err);
 
 /* Encode a dead letter; lives in mem. Errors: -CW_ENOMEM, -CW_ETOOBIG. Suspends: no. */
 int cw_deadletter_make(const struct cw_publish *p, const struct cw_record_in *rec, const struct cw_err *why,

@@ -568,7 +568,7 @@ void cw_runner_free(struct cw_runner *r)
 static int merge_origins(struct cw_job *into, struct cw_job *take_job)
 {
     int r = 0;
-    into->sent_wall_ms = CW_MIN(into->sent_wall_ms, take_job->sent_wall_ms);
+    into->record_wall_ms = CW_MIN(into->record_wall_ms, take_job->record_wall_ms);
     for (const struct cw_origin *o = take_job->origins; o != NULL; o = o->next)
         r = cw_job_add_origin(into, o) ? r : -CW_ENOMEM;
     cw_job_free(take_job);

@@ -21,6 +21,7 @@ struct event {
     char *sequence;
     char *body;
     size_t headers;
+    struct cw_kafka_header items[16]; /* malloc'ed copies */
 };
 static struct event events[4000];
 static size_t event_count;
@@ -28,6 +29,8 @@ static int refuse_sends;       /* so many sends fail */
 static size_t value_bytes_max; /* the topics refuse more; 0 = no limit */
 static size_t sends;
 static int origins_done;
+static int refuse_reads; /* so many looks at the results fail */
+static size_t reads;
 
 static char *header_of(const struct cw_kafka_record *rec, const char *name)
 {
@@ -61,6 +64,11 @@ static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err
     e->sequence = header_of(rec, "ce_sequence");
     e->body = strndup(rec->value.p, rec->value.n);
     e->headers = rec->header_count;
+    assert_true(e->headers <= CW_ARRAY_LEN(e->items));
+    for (size_t i = 0; i < e->headers; i++) {
+        const struct cw_kafka_header *h = &rec->headers[i];
+        e->items[i] = (struct cw_kafka_header){strdup(h->name), {strndup(h->value.p, h->value.n), h->value.n}};
+    }
     assert_non_null(e->type);
     check_verdict(e->type, e->body);
     return 0;
@@ -81,6 +89,46 @@ static int send_record(void *arg, const struct cw_kafka_record *rec, struct cw_d
     return keep(arg, rec, err);
 }
 
+/* The topic of the verdicts: one partition, offsets as the events came. */
+static int read_spans(void *arg, int64_t since_wall_ms, struct cw_deadline until, struct cw_arena *mem,
+                      struct cw_kafka_span **ret_spans, size_t *ret_count, struct cw_err *err)
+{
+    (void)arg;
+    (void)until;
+    int r = cw_sleep(cw_in_ms(1));
+    if (r < 0)
+        return cw_err_set(err, r, "stopped");
+    if (refuse_reads > 0 && refuse_reads-- > 0)
+        return cw_err_set(err, CW_ENET, "no broker");
+    reads++;
+    *ret_spans = cw_arena_alloc_array(mem, 1, sizeof **ret_spans);
+    assert_non_null(*ret_spans);
+    int64_t end = (int64_t)event_count;
+    **ret_spans = (struct cw_kafka_span){0, since_wall_ms == CW_KAFKA_SCAN_ENDS ? end : 0, end};
+    *ret_count = 1;
+    return 0;
+}
+
+static int read_records(void *arg, struct cw_kafka_span *spans, size_t count, cw_kafka_scan_fn fn,
+                        void *fn_arg, struct cw_deadline until, struct cw_err *err)
+{
+    (void)arg;
+    (void)until;
+    (void)err;
+    assert_int_equal(count, 1);
+    while (spans->from < spans->to) {
+        const struct event *e = &events[spans->from];
+        const struct cw_kafka_message m = {.topic = e->topic,
+                                           .offset = spans->from++,
+                                           .value = cw_str_of(e->body),
+                                           .headers = e->items,
+                                           .header_count = e->headers};
+        if (cw_z_ends(e->type, "result.v1") && !fn(fn_arg, &m))
+            break;
+    }
+    return 0;
+}
+
 static void forget_events(void)
 {
     while (event_count > 0) {
@@ -88,8 +136,13 @@ static void forget_events(void)
         free(e->type);
         free(e->sequence);
         free(e->body);
+        for (size_t i = 0; i < e->headers; i++) {
+            free((char *)(uintptr_t)e->items[i].name);
+            free((char *)(uintptr_t)e->items[i].value.p);
+        }
     }
     origins_done = 0;
+    refuse_reads = reads = 0;
     refuse_sends = 0;
     value_bytes_max = sends = 0;
 }
@@ -336,8 +389,8 @@ static void room(void *arg)
     (void)arg;
 }
 
-static struct cw_trouble troubles[CW_TOPIC__COUNT] = {
-    {.name = "progress"}, {.name = "results"}, {.name = "deadletter"}};
+static struct cw_trouble troubles[CW_TOPIC__COUNT + 1] = {
+    {.name = "progress"}, {.name = "results"}, {.name = "deadletter"}, {.name = "recall"}};
 
 static void start_worker(struct worker *w, const char *name, int64_t lease_ms, size_t slots)
 {
@@ -352,6 +405,7 @@ static void start_worker(struct worker *w, const char *name, int64_t lease_ms, s
                                          .topic_results = "results",
                                          .topic_deadletter = "deadletter",
                                          .trouble = {&troubles[0], &troubles[1], &troubles[2]}},
+                             .recall_trouble = &troubles[3],
                              .plan_of = plan_of,
                              .clients_of = clients_of,
                              .crash_limit = 3,
@@ -362,7 +416,9 @@ static void start_worker(struct worker *w, const char *name, int64_t lease_ms, s
                              .step_memory_max = (size_t)8 << 20,
                              .time_scale = 1,
                          }};
+    const struct cw_reader reader = {read_spans, read_records, NULL};
     assert_int_equal(cw_locks_new(&locks, &w->parts.locks), 0);
+    assert_int_equal(cw_recall_new(&reader, 0, &w->parts.recall), 0);
     const struct cw_runner_cfg cfg = {&w->parts, slots, 1, 1000, 64, origin_done, room, NULL};
     assert_int_equal(cw_runner_new(&cfg, &w->runner), 0);
     w->parts.runner = w->runner;
@@ -381,6 +437,7 @@ static void stop_worker(struct worker *w)
     wait_idle(w);
     cw_runner_free(w->runner);
     cw_locks_free(w->parts.locks);
+    cw_recall_free(w->parts.recall);
 }
 
 static int64_t next_offset;
@@ -409,7 +466,8 @@ static struct cw_job *job_for(struct worker *w, const char *id, const char *work
     }
     job->job_key = cw_journal_key(mem, workspace, id);
     job->correlation_id = job->call_correlation_id = job->voice.correlation_id = "corr";
-    job->accepted_wall_ms = job->sent_wall_ms = cw_wall_ms();
+    job->accepted_wall_ms = job->record_wall_ms = cw_wall_ms();
+    job->accepted_mono_ms = cw_mono_ms();
     job->log_ctx.job = job->req.event.id;
     assert_true(cw_job_add_origin(job, &origin));
     return job;

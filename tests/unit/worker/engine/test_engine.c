@@ -19,6 +19,7 @@ static rd_kafka_t *owner;
 static rd_kafka_mock_cluster_t *cluster;
 static const char *brokers;
 static struct cw_kafka_out *out;
+static struct cw_kafka_scan *results;
 
 static void open_broker(void)
 {
@@ -31,6 +32,7 @@ static void open_broker(void)
     rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
     assert_int_equal(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_int_equal(rd_kafka_mock_topic_create(cluster, "bulk", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_mock_topic_create(cluster, "results", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
     brokers = rd_kafka_mock_cluster_bootstraps(cluster);
 }
 
@@ -46,11 +48,13 @@ static int set_up(void **state)
     (void)rig_set_up(state);
     const struct cw_kafka_cfg cfg = kafka_cfg();
     assert_int_equal(cw_kafka_out_new(loop, &cfg, &out, &err), 0);
+    assert_int_equal(cw_kafka_scan_new(loop, &cfg, "results", &results, &err), 0);
     return 0;
 }
 
 static int tear_down(void **state)
 {
+    cw_kafka_scan_free(results);
     cw_kafka_out_free(out, 1000);
     (void)rig_tear_down(state);
     rd_kafka_mock_cluster_destroy(cluster);
@@ -175,6 +179,7 @@ static struct cw_engine *start_engine(const char *group, size_t slots, size_t qu
         .loop = loop,
         .redis = redis,
         .sink = {send_record, keep, NULL},
+        .results = cw_reader_of_kafka(results),
         .worker_id = "w1",
         .topic_requests = TOPIC,
         .topic_requests_bulk = "bulk",
