@@ -2,6 +2,7 @@
 
 #include "common/fiber/wait.h"
 #include "common/net/kafka_impl.h"
+#include "common/net/offload.h"
 
 #define IDLE_MS 60000
 #define IDLE_LOOK_MS 10000
@@ -25,13 +26,20 @@ struct reading {
     bool has_enough;
 };
 
+/* librdkafka's, gone when nobody holds it. */
+struct client {
+    uv_loop_t *uv;
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt;
+    int holds;
+};
+
 struct cw_kafka_scan {
     struct cw_loop *loop;
     rd_kafka_conf_t *conf; /* of each client that is made */
     char *topic;
-    rd_kafka_t *rk; /* NULL = closed */
-    rd_kafka_topic_t *rkt;
-    rd_kafka_queue_t *answers; /* of questions about the topic */
+    struct client *client;     /* NULL = closed */
+    rd_kafka_queue_t *answers; /* of questions about offsets */
     rd_kafka_queue_t *records;
     struct cw_kafka_wake *wake;
     struct cw_timer *idle;
@@ -155,9 +163,9 @@ static bool serve_messages(struct cw_kafka_scan *s)
 static bool serve(void *arg)
 {
     struct cw_kafka_scan *s = arg;
-    if (s->rk == NULL)
+    if (s->client == NULL)
         return false;
-    (void)rd_kafka_poll(s->rk, 0);
+    (void)rd_kafka_poll(s->client->rk, 0); /* on_error */
     for (int i = 0; i < EVENTS_PER_TURN; i++) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(s->answers, 0);
         if (event == NULL)
@@ -170,31 +178,47 @@ static bool serve(void *arg)
 
 /* --- the client --------------------------------------------------------------------------------------------------- */
 
+static void drop_client(struct client *c)
+{
+    if (--c->holds > 0)
+        return;
+    if (c->rkt != NULL)
+        rd_kafka_topic_destroy(c->rkt);
+    cw_kafka_destroy_beside(c->uv, c->rk, 0);
+    free(c);
+}
+
 static void close_client(struct cw_kafka_scan *s)
 {
-    if (s->rk == NULL)
+    if (s->client == NULL)
         return;
     cw_kafka_wake_off(s->answers);
     cw_kafka_wake_off(s->records);
     rd_kafka_queue_destroy(CW_TAKE(s->answers));
     rd_kafka_queue_destroy(CW_TAKE(s->records));
-    if (s->rkt != NULL)
-        rd_kafka_topic_destroy(CW_TAKE(s->rkt));
-    cw_kafka_destroy_beside(cw_loop_uv(s->loop), CW_TAKE(s->rk), 0);
+    drop_client(CW_TAKE(s->client));
 }
 
 static int open_client(struct cw_kafka_scan *s, struct cw_err *err)
 {
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for the Kafka reader");
     struct cw_kafka_conf conf = {.rd = rd_kafka_conf_dup(s->conf), .err = err};
-    int r = cw_kafka_conf_start(&conf, RD_KAFKA_CONSUMER, &s->rk, err);
-    if (r < 0)
+    int r = cw_kafka_conf_start(&conf, RD_KAFKA_CONSUMER, &c->rk, err);
+    if (r < 0) {
+        free(c);
         return r;
-    s->answers = rd_kafka_queue_new(s->rk);
-    s->records = rd_kafka_queue_new(s->rk);
+    }
+    c->uv = cw_loop_uv(s->loop);
+    c->holds = 1;
+    s->client = c;
+    s->answers = rd_kafka_queue_new(c->rk);
+    s->records = rd_kafka_queue_new(c->rk);
     cw_kafka_wake_on(s->wake, s->answers);
     cw_kafka_wake_on(s->wake, s->records);
-    s->rkt = rd_kafka_topic_new(s->rk, s->topic, NULL);
-    if (s->rkt != NULL)
+    c->rkt = rd_kafka_topic_new(c->rk, s->topic, NULL);
+    if (c->rkt != NULL)
         return 0;
     r = refused(s, rd_kafka_last_error(), NULL, err);
     close_client(s);
@@ -217,7 +241,7 @@ static int begin(struct cw_kafka_scan *s, struct cw_deadline until, struct cw_er
         r = -CW_ETIMEDOUT;
     if (r < 0)
         return cw_err_set(err, r, "%s: not read: %s", s->topic, cw_err_text(r));
-    r = s->rk != NULL ? 0 : open_client(s, err);
+    r = s->client != NULL ? 0 : open_client(s, err);
     s->is_busy = r == 0;
     s->complaint[0] = '\0';
     return r;
@@ -249,15 +273,9 @@ static int wait_for(struct cw_kafka_scan *s, struct cw_deadline until, struct cw
 
 /* --- questions about the topic ------------------------------------------------------------------------------------ */
 
-static rd_kafka_AdminOptions_t *options_of(struct cw_kafka_scan *s, rd_kafka_admin_op_t op,
-                                           struct cw_deadline until)
+static int timeout_of(struct cw_deadline until)
 {
-    char reason[128];
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(s->rk, op);
-    int ms = (int)CW_MIN(CW_MAX(cw_left_ms(until), INT64_C(1)), (int64_t)ANSWER_MS);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, ms, reason, sizeof reason);
-    rd_kafka_AdminOptions_set_opaque(options, (void *)++s->asked);
-    return options;
+    return (int)CW_MIN(CW_MAX(cw_left_ms(until), INT64_C(1)), (int64_t)ANSWER_MS);
 }
 
 static int answer_of(struct cw_kafka_scan *s, struct cw_deadline until, rd_kafka_event_t **ret_event,
@@ -277,24 +295,48 @@ static int answer_of(struct cw_kafka_scan *s, struct cw_deadline until, rd_kafka
     return r;
 }
 
+/* Which partitions has the topic? librdkafka can only be asked so by waiting: beside the loop, with a hold on the client. */
+struct question {
+    struct cw_work work; /* first */
+    struct client *client;
+    int timeout_ms;
+    rd_kafka_resp_err_t error;
+    const struct rd_kafka_metadata *metadata;
+};
+
+static int run_question(struct cw_work *work)
+{
+    struct question *q = (struct question *)work;
+    q->error = rd_kafka_metadata(q->client->rk, 0, q->client->rkt, &q->metadata, q->timeout_ms);
+    return 0;
+}
+
+static void destroy_question(struct cw_work *work)
+{
+    struct question *q = (struct question *)work;
+    if (q->metadata != NULL)
+        rd_kafka_metadata_destroy(q->metadata);
+    drop_client(q->client);
+    free(q);
+}
+
 /* from = to = -1 for each. */
-static int read_partitions(const struct cw_kafka_scan *s, rd_kafka_event_t *event, struct cw_arena *mem,
+static int read_partitions(const struct cw_kafka_scan *s, const struct question *q, struct cw_arena *mem,
                            struct cw_kafka_span **ret_spans, size_t *ret_count, struct cw_err *err)
 {
-    size_t count = 0;
-    const rd_kafka_TopicDescription_t **topics =
-        rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event), &count);
-    const rd_kafka_error_t *error = count == 1 ? rd_kafka_TopicDescription_error(topics[0]) : NULL;
-    if (count != 1)
+    if (q->error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return refused(s, q->error, NULL, err);
+    if (q->metadata->topic_cnt != 1)
         return cw_err_set(err, CW_EPROTO, "%s: unintelligible answer", s->topic);
-    if (error != NULL)
-        return refused(s, rd_kafka_error_code(error), rd_kafka_error_string(error), err);
-    const rd_kafka_TopicPartitionInfo_t **infos = rd_kafka_TopicDescription_partitions(topics[0], &count);
+    const struct rd_kafka_metadata_topic *topic = &q->metadata->topics[0];
+    if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return refused(s, topic->err, NULL, err);
+    size_t count = (size_t)CW_MAX(topic->partition_cnt, 0);
     struct cw_kafka_span *spans = cw_arena_alloc_array(mem, count + 1, sizeof *spans);
     if (spans == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory to read %s", s->topic);
     for (size_t i = 0; i < count; i++)
-        spans[i] = (struct cw_kafka_span){rd_kafka_TopicPartitionInfo_partition(infos[i]), -1, -1};
+        spans[i] = (struct cw_kafka_span){topic->partitions[i].id, -1, -1};
     *ret_spans = spans;
     *ret_count = count;
     return 0;
@@ -303,18 +345,20 @@ static int read_partitions(const struct cw_kafka_scan *s, rd_kafka_event_t *even
 static int ask_partitions(struct cw_kafka_scan *s, struct cw_deadline until, struct cw_arena *mem,
                           struct cw_kafka_span **ret_spans, size_t *ret_count, struct cw_err *err)
 {
-    const char *names[] = {s->topic};
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_TopicCollection_t *topics = rd_kafka_TopicCollection_of_topic_names(names, 1);
-    rd_kafka_AdminOptions_t *options = options_of(s, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, until);
-    rd_kafka_DescribeTopics(s->rk, topics, options, s->answers);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_TopicCollection_destroy(topics);
-    int r = answer_of(s, until, &event, err);
-    if (r < 0)
-        return r;
-    r = read_partitions(s, event, mem, ret_spans, ret_count, err);
-    rd_kafka_event_destroy(event);
+    bool is_done = false;
+    struct question *q = calloc(1, sizeof *q);
+    if (q == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory to read %s", s->topic);
+    q->work = (struct cw_work){run_question, destroy_question};
+    q->client = s->client;
+    q->client->holds++;
+    q->timeout_ms = timeout_of(until);
+    int r = cw_offload(s->loop, &q->work, until, &is_done);
+    if (!is_done)
+        return cw_err_set(err, r, "%s: not read: %s%s%s", s->topic, cw_err_text(r),
+                          s->complaint[0] == '\0' ? "" : ": ", s->complaint);
+    r = read_partitions(s, q, mem, ret_spans, ret_count, err);
+    destroy_question(&q->work);
     return r;
 }
 
@@ -325,8 +369,12 @@ static int ask_offsets(struct cw_kafka_scan *s, int64_t spec, const struct cw_ka
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++)
         rd_kafka_topic_partition_list_add(list, s->topic, spans[i].partition)->offset = spec;
-    rd_kafka_AdminOptions_t *options = options_of(s, RD_KAFKA_ADMIN_OP_LISTOFFSETS, until);
-    rd_kafka_ListOffsets(s->rk, list, options, s->answers);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(s->client->rk, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+    char reason[128];
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_of(until), reason, sizeof reason);
+    rd_kafka_AdminOptions_set_opaque(options, (void *)++s->asked);
+    rd_kafka_ListOffsets(s->client->rk, list, options, s->answers);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_topic_partition_list_destroy(list);
     return answer_of(s, until, ret_event, err);
@@ -359,33 +407,6 @@ static int set_offsets(struct cw_kafka_scan *s, int64_t spec, struct cw_kafka_sp
     return r;
 }
 
-int cw_kafka_scan_spans(struct cw_kafka_scan *s, int64_t since_wall_ms, struct cw_deadline until,
-                        struct cw_arena *mem, struct cw_kafka_span **ret_spans, size_t *ret_count,
-                        struct cw_err *err)
-{
-    struct cw_kafka_span *spans = NULL;
-    size_t count = 0;
-    int r = begin(s, until, err);
-    if (r < 0)
-        return r;
-    r = ask_partitions(s, until, mem, &spans, &count, err);
-    if (r == 0 && since_wall_ms != CW_KAFKA_SCAN_ENDS)
-        r = set_offsets(s, since_wall_ms > 0 ? since_wall_ms : (int64_t)RD_KAFKA_OFFSET_SPEC_EARLIEST, spans,
-                        count, until, err);
-    if (r == 0)
-        r = set_offsets(s, RD_KAFKA_OFFSET_SPEC_LATEST, spans, count, until, err);
-    end(s);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count; i++) {
-        if (spans[i].from < 0 || spans[i].from > spans[i].to)
-            spans[i].from = spans[i].to;
-    }
-    *ret_spans = spans;
-    *ret_count = count;
-    return 0;
-}
-
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* Stopping a partition waits for a word from librdkafka's own thread, never for a broker. */
@@ -394,7 +415,7 @@ static void stop(struct cw_kafka_scan *s, const struct cw_kafka_span *spans, con
 {
     for (size_t i = 0; i < count; i++) {
         if (is_started[i])
-            (void)rd_kafka_consume_stop(s->rkt, spans[i].partition);
+            (void)rd_kafka_consume_stop(s->client->rkt, spans[i].partition);
     }
 }
 
@@ -408,7 +429,8 @@ static int read_some(struct cw_kafka_scan *s, struct reading *reading, struct cw
         const struct cw_kafka_span *span = &reading->spans[i];
         if (span->from >= span->to)
             continue;
-        is_started[i] = rd_kafka_consume_start_queue(s->rkt, span->partition, span->from, s->records) == 0;
+        is_started[i] =
+            rd_kafka_consume_start_queue(s->client->rkt, span->partition, span->from, s->records) == 0;
         if (is_started[i])
             reading->open++;
         else
@@ -421,6 +443,65 @@ static int read_some(struct cw_kafka_scan *s, struct reading *reading, struct cw
     }
     stop(s, reading->spans, is_started, reading->count);
     return r;
+}
+
+static bool keep_time(void *arg, const struct cw_kafka_message *message)
+{
+    *(int64_t *)arg = message->timestamp_ms;
+    return true;
+}
+
+/* "No record is as young as that" is believed when the partition's last record is indeed older: there are brokers that know no times. Else
+ * all is read. */
+static int check_untimed(struct cw_kafka_scan *s, struct cw_kafka_span *span, int64_t since_wall_ms,
+                         struct cw_deadline until, struct cw_err *err)
+{
+    struct cw_kafka_span last = {span->partition, span->to - 1, span->to};
+    int64_t at = INT64_MAX;
+    struct reading reading = {.spans = &last, .count = 1, .fn = keep_time, .arg = &at};
+    int r = span->to > 0 ? read_some(s, &reading, until, err) : 0;
+    span->from = at < since_wall_ms ? span->to : 0;
+    return r;
+}
+
+/* What the partitions are, where they end, and where they begin. */
+static int ask_spans(struct cw_kafka_scan *s, int64_t since_wall_ms, struct cw_deadline until,
+                     struct cw_arena *mem, struct cw_kafka_span **ret_spans, size_t *ret_count,
+                     struct cw_err *err)
+{
+    int64_t begin_at = since_wall_ms > 0 ? since_wall_ms : (int64_t)RD_KAFKA_OFFSET_SPEC_EARLIEST;
+    bool has_begin = since_wall_ms != CW_KAFKA_SCAN_ENDS;
+    int r = ask_partitions(s, until, mem, ret_spans, ret_count, err);
+    struct cw_kafka_span *spans = *ret_spans;
+    if (r == 0 && has_begin)
+        r = set_offsets(s, begin_at, spans, *ret_count, until, err);
+    if (r == 0)
+        r = set_offsets(s, RD_KAFKA_OFFSET_SPEC_LATEST, spans, *ret_count, until, err);
+    for (size_t i = 0; r == 0 && i < *ret_count; i++) {
+        if (has_begin && spans[i].from < 0)
+            r = check_untimed(s, &spans[i], since_wall_ms, until, err);
+        else if (!has_begin || spans[i].from > spans[i].to)
+            spans[i].from = spans[i].to;
+    }
+    return r;
+}
+
+int cw_kafka_scan_spans(struct cw_kafka_scan *s, int64_t since_wall_ms, struct cw_deadline until,
+                        struct cw_arena *mem, struct cw_kafka_span **ret_spans, size_t *ret_count,
+                        struct cw_err *err)
+{
+    struct cw_kafka_span *spans = NULL;
+    size_t count = 0;
+    int r = begin(s, until, err);
+    if (r < 0)
+        return r;
+    r = ask_spans(s, since_wall_ms, until, mem, &spans, &count, err);
+    end(s);
+    if (r < 0)
+        return r;
+    *ret_spans = spans;
+    *ret_count = count;
+    return 0;
 }
 
 int cw_kafka_scan_read(struct cw_kafka_scan *s, struct cw_kafka_span *spans, size_t count,

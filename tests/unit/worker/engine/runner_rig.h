@@ -142,7 +142,8 @@ static void forget_events(void)
         }
     }
     origins_done = 0;
-    refuse_reads = reads = 0;
+    refuse_reads = 0;
+    reads = 0;
     refuse_sends = 0;
     value_bytes_max = sends = 0;
 }
