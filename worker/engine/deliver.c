@@ -6,6 +6,7 @@
 static int shorten(struct cw_job *job, struct cw_err *err)
 {
     struct cw_verdict shorter;
+    job->sent_mono_ms = 0; /* refused: it is not on its way */
     int r = cw_verdict_shorten(&job->verdict, job->run_mem, &shorter, err);
     if (r < 0) {
         cw_trouble_note(job->parts->publish.trouble[CW_TOPIC_RESULTS], err, true);

@@ -1,6 +1,7 @@
 #include "worker/engine/recall.h"
 
 #include "common/fiber/wait.h"
+#include "common/json.h"
 #include "common/metrics.h"
 
 #define ID_BYTES 16
@@ -194,19 +195,20 @@ static bool move_ends(struct cw_recall *r, struct cw_kafka_span *now, size_t cou
     return true;
 }
 
-/* The index reaches back to that time, and its spans to the ends as they are now. An index that begins too late is made anew, further back
- * than needed, so that ever older requests do not make it anew each time. */
+/* Further than needed, so that ever older requests do not make the index anew each time. */
+static int64_t further_back(int64_t since_wall_ms)
+{
+    return since_wall_ms - CW_MAX(cw_wall_ms() - since_wall_ms, INT64_C(0));
+}
+
+/* The index reaches back to that time, and its spans to the ends as they are now. One that begins too late is made anew. */
 static int extend(struct cw_recall *r, int64_t since_wall_ms, struct cw_deadline until, struct cw_arena *mem,
                   struct cw_err *err)
 {
     struct cw_kafka_span *now;
     size_t count;
-    if (!r->is_begun)
-        return begin(r, since_wall_ms, until, mem, err);
-    if (since_wall_ms < r->since_wall_ms) {
-        int64_t span_ms = CW_MAX(cw_wall_ms() - r->since_wall_ms, INT64_C(0));
-        return begin(r, CW_MIN(since_wall_ms, cw_wall_ms() - 2 * span_ms), until, mem, err);
-    }
+    if (!r->is_begun || since_wall_ms < r->since_wall_ms)
+        return begin(r, further_back(since_wall_ms), until, mem, err);
     bool may_remake = cw_mono_ms() - r->made_mono_ms > REMAKE_MS;
     if (r->is_full && may_remake && since_wall_ms - r->since_wall_ms > CW_RECALL_SLACK_MS)
         return begin(r, since_wall_ms, until, mem, err);
@@ -268,22 +270,24 @@ static bool keep_record(void *arg, const struct cw_kafka_message *m)
     return false;
 }
 
+/* Only the outcome is looked at: the verdict of another version is one, too. */
 static int decode(struct wanted *w, struct cw_err *err)
 {
-    struct cw_record_out *rec = &w->verdict.record;
-    const struct cw_record_in in = {
-        .headers = rec->headers, .header_count = rec->header_count, .value = rec->value};
-    struct cw_event event;
-    struct cw_result_v1 result;
+    const struct cw_str body = w->verdict.record.value;
+    json_t *doc;
     if (w->has_failed)
         return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
-    int res = cw_result_decode(&in, w->mem, &event, &result, err);
-    if (res < 0 && res != -CW_ENOMEM)
-        err->code = CW_EPROTO;
-    if (res < 0)
-        return cw_err_wrap(err, "a published verdict can't be read");
-    w->verdict.outcome = cw_outcome_names[result.outcome];
-    return 0;
+    int res = cw_json_parse_in(w->mem, body.p, body.n, CW_EVENT_OUT_BYTES_MAX, &doc, err);
+    if (res == -CW_ENOMEM)
+        return res;
+    const char *outcome = res < 0 ? NULL : cw_json_str(doc, "outcome", NULL);
+    for (size_t i = 0; outcome != NULL && i < CW_OUTCOME__COUNT; i++) {
+        if (!cw_z_eq(cw_outcome_names[i], outcome))
+            continue;
+        w->verdict.outcome = cw_outcome_names[i];
+        return 0;
+    }
+    return cw_err_set(err, CW_EPROTO, "what was published as a verdict is none");
 }
 
 /* In the index: one record is read. Behind a full index: all that stands there. */

@@ -67,7 +67,8 @@ static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err
     assert_true(e->headers <= CW_ARRAY_LEN(e->items));
     for (size_t i = 0; i < e->headers; i++) {
         const struct cw_kafka_header *h = &rec->headers[i];
-        e->items[i] = (struct cw_kafka_header){strdup(h->name), {strndup(h->value.p, h->value.n), h->value.n}};
+        e->items[i] =
+            (struct cw_kafka_header){strdup(h->name), {strndup(h->value.p, h->value.n), h->value.n}};
     }
     assert_non_null(e->type);
     check_verdict(e->type, e->body);
