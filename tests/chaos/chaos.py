@@ -70,7 +70,6 @@ class Run:
         self.recoveries, self.duplicates = [], 0
         self.redis_proxy, self.kafka_proxy = Proxy(None), Proxy(None)
         self.state, self.ledger = {}, []
-        self.forgotten = []  # when Redis came back without all of its data, as events write a time
 
     def log(self, text):
         print(f"# {time.monotonic() - self.started:7.1f} s  {text}", flush=True)
@@ -176,16 +175,11 @@ class Run:
             self.stack.add_worker(worker)
 
     def kill_redis(self):
-        self.note_loss()  # what was written in the last second may not be on the disk
-        self.stack.kill("redis")
+        self.stack.kill("redis")  # what was written in the last second may not be on the disk
         time.sleep(self.random.choice([0, 3]))
         self.stack.start_again("redis")
 
-    def note_loss(self):
-        self.forgotten.append(time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
-
     def lose_redis(self):
-        self.note_loss()
         self.stack.kill("redis")
         for file in self.stack.dir.glob("appendonlydir/*"):
             file.unlink()

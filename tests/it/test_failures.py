@@ -176,6 +176,28 @@ def test_redis_comes_back_empty():
         assert len(accepted_puts(s, "databricks/workspaces/")) == 1
 
 
+def test_redis_forgets_between_two_deliveries():
+    """The verdicts are out, their offsets are not committed, Redis is empty: the next owner finds them in the topic, and runs nothing."""
+    with Stack(broker="kafka", state="demo.json", settings={"CAUSEWAY_ENGINE_COMMIT_INTERVAL": "1m"}) as s:
+        proof = event("verify", "remembered", "healthy-ws")
+        s.send(proof, event("verify", "refused", "healthy-ws", options={"deadlineMinutes": 1}))
+        ids = ("remembered", "refused")
+        assert [s.verdict(i)["outcome"] for i in ids] == ["succeeded", "rejected"]
+        writes = len(s.writes())
+        s.kill("worker1")
+        s.redis("FLUSHALL")
+        s.add_worker("worker2")
+        until("both verdicts again", lambda: all(len(s.verdicts(i)) == 2 for i in ids), 120)
+        # Asked for once more, with the id that Redis has forgotten again.
+        s.redis("FLUSHALL")
+        s.send(proof)
+        until("a third copy", lambda: len(s.verdicts("remembered")) == 3, 60)
+        for i in ids:
+            s.verdict(i)  # all copies have the same body
+            assert len({json.dumps(r["headers"], sort_keys=True) for r in s.verdicts(i)}) == 1, s.verdicts(i)
+        assert len(s.writes()) == writes, "it ran again"
+
+
 def test_redis_and_the_worker_are_lost_in_mid_migrate():
     """Nobody remembers what ran but the note in the workspace itself: it runs again, and the note is gone."""
     with Stack(state="demo.json", workers=1, scale=60) as s:
