@@ -52,7 +52,7 @@ int cw_job_accept(struct cw_job *job, bool *ret_has_verdict, struct cw_err *err)
     job->must_run = job->must_run || peek.is_claimed;
     *ret_has_verdict = peek.has_verdict;
     if (!peek.has_verdict)
-        return peek.takes > 1 ? 0 : cw_job_recall(job, ret_has_verdict, err);
+        return peek.is_claimed ? 0 : cw_job_recall(job, ret_has_verdict, err);
     keep_verdict(job, &peek.verdict);
     job->is_verdict_out = peek.is_published;
     cw_log(CW_INFO, "job.repeated", CW_F_STR("outcome", peek.verdict.outcome),

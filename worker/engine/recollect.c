@@ -1,10 +1,11 @@
 /* A verdict can't differ from one that is out already, whatever Redis has forgotten: the results topic is looked at before a request is
- * begun of which Redis knows nothing, and before each try to send a verdict that is not known to be out.
+ * begun that nobody has claimed as far as Redis knows, and before each try to send a verdict that is not known to be out.
  *
  * Why two different verdicts of a request can't both be sent: each is in Redis shortly before it is handed to the client (at most
  * HAND_OVER_MS before), and arrives within CW_KAFKA_DELIVERY_MS or never. Redis holds one of them at a time, so it forgot the earlier one
  * before it took the later. Who stored the later one lets that time pass since Redis began anew, and looks then: it finds the earlier one,
- * and sends that again instead of its own. */
+ * and sends that again instead of its own. Two gaps remain: a Redis that loses its last writes only does not begin anew, so nobody waits for
+ * what was on its way; and a worker may stand still between seeing that Redis holds the verdict and handing it over. */
 #include "worker/engine/legs.h"
 
 #define LOOK_MS 30000 /* one try: a first pass over a long topic goes on where it stopped */
