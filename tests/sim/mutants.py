@@ -17,6 +17,7 @@ MUTANTS = [
      "    int r = cw_publish_deadletter(&job->parts->publish, &job->letter, &err);", "    int r = 0;\n    (void)err;"),
     ("verdict_forgotten", ENGINE + "journal.c",
      "') or field == 'open' then", "') or true then"),
+    ("topic_not_asked", ENGINE + "recall.c", "    *ret_found = w.is_found;", "    *ret_found = w.is_found = false;"),
     ("journal_without_fence", ENGINE + "journal.c",
      "    .lua = \"if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {0} end\\n\"\n           \"local n = tonumber(ARGV[3])\\n\"",
      "    .lua = \"local n = tonumber(ARGV[3])\\n\""),
