@@ -264,6 +264,11 @@ static void on_moved(void *arg, struct cw_loop *loop, const char *topic, int32_t
 static void on_redis_write(void *arg, const char *what, const char *key)
 {
     (void)arg;
+    const char *job = strcmp(what, "journal.verdict") == 0 ? strstr(key, "}:job:r") : NULL;
+    if (job != NULL) {
+        struct sim_fate *f = &sim.fates[strtoul(job + 7, NULL, 10)];
+        f->stored_ms = f->stored_ms > 0 ? f->stored_ms : cw_mono_ms();
+    }
     if (sim.is_verbose && strncmp(what, "quota", 5) != 0 && strcmp(what, "lock.renew") != 0)
         sim_say("redis: %s %s", what, key);
 }

@@ -47,6 +47,7 @@ struct sim_fate {
     const char *value;     /* of it, in the topic */
     size_t value_bytes;
     int64_t verdict_ms;   /* monotonic: the first copy came */
+    int64_t stored_ms;    /* the journal first had one; 0 = never */
     int64_t covered_ms;   /* a commit first counted it as done; 0 = never */
     char top[64];         /* greatest sequence of an event about it */
     char top_step[64];    /* sequence of the last event that is no waiting */
