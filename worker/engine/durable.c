@@ -2,7 +2,7 @@
 
 #define WAIT_MS "1000" /* so long may an answer of WAIT hold up the connection */
 
-static const struct cw_redis_script born_script = {
+const struct cw_redis_script cw_durable_script = {
     .name = "durable.born",
     .lua = "local t = redis.call('TIME')\n"
            "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -10,20 +10,23 @@ static const struct cw_redis_script born_script = {
            "return {tonumber(redis.call('GET', KEYS[1])) or now, now}\n",
 };
 
-int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_arena *mem,
-                    struct cw_durable *ret_durable, struct cw_err *err)
+int cw_durable_read(const struct cw_redis_reply *reply, struct cw_durable *ret_durable, struct cw_err *err)
 {
-    const char *keys[] = {"cw:born"};
-    struct cw_redis_reply reply;
-    int r = cw_redis_eval(redis, &born_script, 1, keys, 0, NULL, until, mem, &reply, err);
-    if (r < 0)
-        return r;
-    if (reply.type != CW_REDIS_ARRAY || reply.count < 2)
+    if (reply->type != CW_REDIS_ARRAY || reply->count < 2)
         return cw_err_set(err, CW_EPROTO, "unintelligible answer of durable.born");
-    int64_t born = reply.items[0].num, now = reply.items[1].num;
+    int64_t born = reply->items[0].num, now = reply->items[1].num;
     *ret_durable = (struct cw_durable){
         .born_wall_ms = born, .now_wall_ms = now, .age_ms = CW_MAX(now - born, INT64_C(0))};
     return 0;
+}
+
+int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_arena *mem,
+                    struct cw_durable *ret_durable, struct cw_err *err)
+{
+    const char *keys[] = {CW_DURABLE_KEY};
+    struct cw_redis_reply reply;
+    int r = cw_redis_eval(redis, &cw_durable_script, 1, keys, 0, NULL, until, mem, &reply, err);
+    return r < 0 ? r : cw_durable_read(&reply, ret_durable, err);
 }
 
 int cw_durable_confirm(struct cw_redis *redis, int64_t replicas, struct cw_deadline until,

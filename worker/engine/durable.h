@@ -2,7 +2,7 @@
  *
  * The key "cw:born" is set once, to Redis' own time, by whoever finds it missing. So a Redis that lost everything is younger than its loss,
  * and what it does not know although it is older was never written (but for the last writes of a server that a replica replaced).
- * Suspends: all.  Thread: loop.  Source: Redis commands TIME, SETNX, WAIT. */
+ * Suspends: all but cw_durable_read().  Thread: loop.  Source: Redis commands TIME, SETNX, WAIT. */
 #ifndef CW_WORKER_ENGINE_DURABLE_H
 #define CW_WORKER_ENGINE_DURABLE_H
 
@@ -14,6 +14,11 @@ struct cw_durable {
     int64_t now_wall_ms;
     int64_t age_ms; /* never below 0 */
 };
+
+/* For who asks in another way: the script, with its one key, and the reading of its answer. Errors: -CW_EPROTO. Suspends: no. */
+#define CW_DURABLE_KEY "cw:born"
+extern const struct cw_redis_script cw_durable_script;
+int cw_durable_read(const struct cw_redis_reply *reply, struct cw_durable *ret_durable, struct cw_err *err);
 
 /* To be asked after what it shall say something about. Errors: those of cw_redis_eval(), -CW_EPROTO. */
 int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_arena *mem,

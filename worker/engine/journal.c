@@ -96,17 +96,6 @@ static const struct cw_redis_script recalled_script = {
            "return redis.call('PEXPIRE', KEYS[1], ARGV[1])\n",
 };
 
-/* The first key never expires: who finds it gone knows that all is. The second one's life says how long that was ago. */
-static const struct cw_redis_script age_script = {
-    .name = "journal.age",
-    .lua = "if redis.call('SETNX', KEYS[1], '1') == 1 then\n"
-           "  redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])\n"
-           "end\n"
-           "return redis.call('PTTL', KEYS[2])\n",
-};
-#define BORN_KEY "cw:{born}"
-#define YOUNG_KEY "cw:{born}:young"
-
 /* The flag stands before the request is known, too: whoever takes or claims it finds it. */
 static const struct cw_redis_script cancel_script = {
     .name = "journal.cancel",
@@ -512,7 +501,7 @@ int cw_journal_holds(const struct cw_journal *j, const char *job_key, const stru
                      struct cw_deadline until, bool *ret_holds, struct cw_err *err)
 {
     const struct cw_str args[] = {verdict->record.value};
-    const struct ask ask = {&holds_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    const struct ask ask = {&holds_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args), false};
     int64_t n = 0;
     int r = eval_number(j, &ask, until, &n, err);
     if (r == 0)
@@ -534,20 +523,24 @@ int cw_journal_recalled(const struct cw_journal *j, const char *job_key, const c
         return cw_err_set(err, CW_ENOMEM, "no memory for a verdict");
     const struct cw_str args[] = {number(j->retention_ms, ttl), number(wall_ms, wall), cw_str_of(kind),
                                   cw_str_of(verdict->outcome),  verdict->record.value, cw_str_of(headers)};
-    const struct ask ask = {&recalled_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args)};
+    const struct ask ask = {&recalled_script, {job_key, NULL}, 1, args, CW_ARRAY_LEN(args), false};
     return eval_number(j, &ask, until, &n, err);
 }
 
 int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t *ret_age_ms,
                    struct cw_err *err)
 {
-    char ttl[24];
-    const struct cw_str args[] = {number(j->retention_ms, ttl)};
-    const struct ask ask = {&age_script, {BORN_KEY, YOUNG_KEY}, 2, args, CW_ARRAY_LEN(args)};
-    int64_t left = 0;
-    int r = eval_number(j, &ask, until, &left, err);
+    CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
+    if (cw_arena_new(WRITE_MEM_BYTES, &mem) < 0)
+        return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
+    const struct ask ask = {&cw_durable_script, {CW_DURABLE_KEY, NULL}, 1, NULL, 0, false};
+    struct cw_redis_reply reply;
+    struct cw_durable durable = {0};
+    int r = eval(j, &ask, until, mem, &reply, err);
     if (r == 0)
-        *ret_age_ms = left < 0 ? -1 : CW_MAX(j->retention_ms - left, INT64_C(0));
+        r = cw_durable_read(&reply, &durable, err);
+    if (r == 0)
+        *ret_age_ms = durable.age_ms > j->retention_ms ? -1 : durable.age_ms;
     return r;
 }
 

@@ -194,7 +194,7 @@ static void redis_forgets_everything(struct cw_arena *mem)
     scripts[1].sleep_ms = 600;
     submit(&w, "r1");
     until_runs(1, 1);
-    lose_redis(mem);
+    empty_redis(mem);
     stop_worker(&w);
     assert_true(has_verdict("r1", "succeeded"));
     assert_int_equal(count_type("result.v1", NULL), 1);
@@ -212,7 +212,7 @@ static void redis_forgets_and_it_fails(struct cw_arena *mem)
     scripts[2].fail_code = CW_EMISCONFIGURED;
     submit(&w, "r1");
     until_runs(2, 1);
-    lose_redis(mem);
+    empty_redis(mem);
     stop_worker(&w);
     assert_true(has_verdict("r1", "failed"));
     assert_int_equal(scripts[0].runs, 1);
@@ -231,7 +231,7 @@ static void lost_in_the_undo(struct cw_arena *mem)
     submit(&w, "r1");
     until_runs(2, 1);
     assert_int_equal(cw_sleep(cw_in_ms(50)), 0);
-    lose_redis(mem);
+    empty_redis(mem);
     stop_worker(&w);
     assert_true(has_verdict("r1", "failed"));
     assert_int_equal(scripts[2].runs, 1); /* never forward again */
