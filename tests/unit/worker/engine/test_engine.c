@@ -244,7 +244,7 @@ static void begin(void)
 static void good_bad_and_ugly(struct cw_arena *mem)
 {
     begin();
-    lose_redis(mem);
+    empty_redis(mem);
     struct cw_engine *e = start_engine("g1", 8, 100);
     request(mem, "ok-1", 1);
     produce(TOPIC, "not json at all", 15);
