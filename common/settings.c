@@ -137,6 +137,9 @@ const struct cw_cfg_row cw_settings_rows[] = {
         "Between two commits of offsets."),
     NUM("engine.waiting-interval", CW_CFG_DURATION, waiting_interval_ms, 1 * SEC, 1 * DAY, "30s",
         "Between two progress events that say the same."),
+    NUM("engine.repost-interval", CW_CFG_DURATION, repost_interval_ms, 1 * SEC, 1 * DAY, "15m",
+        "A repeated verification that waits for its time is written to its topic anew after so long; far under the topic's "
+        "retention."),
     NUM("engine.undo-timeout", CW_CFG_DURATION, undo_timeout_ms, 1 * MIN, 1 * DAY, "90m",
         "Deadline of putting things back."),
     NUM("engine.drain-timeout", CW_CFG_DURATION, drain_timeout_ms, 1 * SEC, 10 * MIN, "8s",

@@ -74,6 +74,7 @@ struct cw_settings {
     int64_t journal_crash_limit;
     int64_t commit_interval_ms;
     int64_t waiting_interval_ms; /* between two progress events that say the same */
+    int64_t repost_interval_ms;
     int64_t undo_timeout_ms;
     int64_t drain_timeout_ms;
     int64_t reaper_interval_ms; /* 0 = never */

@@ -49,7 +49,9 @@ static const struct cw_member options_members[] = {
      AT(repeat_seconds),
      .min = 0,
      .max = 31536000,
-     .text = "verify again and again; not built yet"},
+     .text =
+         "of a verify request: so long after a verdict it is verified again, until a cancel of this request; each "
+         "verdict then says in `drift` what differs from the last"},
     {.name = "order",
      ENUM(order_names),
      AT(order),

@@ -35,7 +35,7 @@ struct cw_options_v1 {
     int stop_compute; /* enum cw_stop_compute */
     int auto_repair;  /* enum cw_auto_repair */
     bool launch_cluster;
-    int64_t repeat_seconds;
+    int64_t repeat_seconds; /* verify; 0 = once */
     int order; /* enum cw_order */
 };
 

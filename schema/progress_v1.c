@@ -11,7 +11,7 @@ static const struct cw_member waiting_members[] = {
      .type = CW_MEMBER_TEXT,
      .is_required = true,
      AT(reason),
-     .text = "lock, throttle, operation, dns, cluster, capacity, ready or retry"},
+     .text = "lock, throttle, operation, dns, cluster, capacity, ready, retry or schedule"},
     {.name = "what", .type = CW_MEMBER_TEXT, AT(what), .text = "the resource, bucket or owner"},
     {.name = "detail", .type = CW_MEMBER_TEXT, AT(detail), .text = "more about it"},
     {.name = "percent",

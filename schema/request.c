@@ -161,13 +161,18 @@ static void check_provision(const struct cw_request *req, struct cw_arena *mem, 
     cw_network_check_provision(&req->network, mem, problems);
 }
 
-/* What the events can say and this version can't do: refused, never half done. */
-static void check_is_built(const struct cw_request *req, struct cw_arena *mem, struct cw_problems *problems)
+/* The id of each later run is made of the first one's. */
+static void check_repeat(const struct cw_request *req, struct cw_arena *mem, struct cw_problems *problems)
 {
-    if (req->options.repeat_seconds > 0)
+    if (req->options.repeat_seconds == 0)
+        return;
+    if (req->kind != CW_REQUEST_VERIFY)
         cw_problems_add(problems, mem, "/options/repeatSeconds",
-                        "leave it away and send verify requests on a schedule",
-                        "repeated verification is not built yet");
+                        "leave it away, and send a verify request with it afterwards",
+                        "only a verify request can be repeated");
+    if (req->event.id != NULL && strlen(req->event.id) > CW_WATCH_ID_BYTES_MAX)
+        cw_problems_add(problems, mem, "ce:id", "use a shorter id",
+                        "with options.repeatSeconds an id has at most %d characters", CW_WATCH_ID_BYTES_MAX);
 }
 
 static void *decode_data(struct cw_request *req, const json_t *doc, struct cw_arena *mem,
@@ -190,7 +195,8 @@ static void *decode_data(struct cw_request *req, const json_t *doc, struct cw_ar
         check_provision(req, mem, problems);
     cw_network_check_egress(&req->network, mem, problems);
     cw_network_check_browser(&req->browser_authentication, &req->network, mem, problems);
-    check_is_built(req, mem, problems);
+    if (req->verify == NULL || req->verify->watch.id == NULL)
+        check_repeat(req, mem, problems);
     return data;
 }
 

@@ -6,7 +6,7 @@
 
 #include "common/time.h"
 #include "schema/cloudevent.h"
-#include "schema/facts_v1.h"
+#include "schema/watch_v1.h"
 
 #define CW_RESULT_TYPE "causeway.workspace.result.v1"
 
@@ -45,9 +45,15 @@ struct cw_proof_v1 {
     const char *workspace_numeric_id;
     const char *endpoint_id;
     const char *endpoint_address;
+    const char *endpoint_status; /* of its connection; NULL: not looked at */
+    const char *zone_name;       /* NULL: not looked at */
     const char *zone_id;
+    const char *link_id;
     struct cw_dns_record_v1 *records;
     size_t record_count;
+    const char *required_nsg_rules;
+    const char *public_network_access;
+    int no_public_ip; /* enum cw_tri */
     const char *cluster_id;
     const char *cluster_state;
     struct cw_termination_v1 cluster_termination;
@@ -104,6 +110,9 @@ struct cw_result_v1 {
     size_t left_over_count;
     struct cw_diagnosis_v1 *diagnosis;
     size_t diagnosis_count;
+    struct cw_watch_run_v1 watch;
+    struct cw_drift_v1 *drift; /* against the last verdict of the watch */
+    size_t drift_count;
     struct cw_compute_change_v1 *compute;
     size_t compute_count;
     int64_t outage_ms; /* from the first stop until all ran again; -1 = nothing was stopped */

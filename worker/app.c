@@ -234,6 +234,7 @@ static int make_engine(struct cw_app *app, struct cw_err *err)
         .undo_timeout_ms = s->undo_timeout_ms,
         .waiting_interval_ms = s->waiting_interval_ms,
         .commit_interval_ms = s->commit_interval_ms,
+        .repost_interval_ms = s->repost_interval_ms,
         .time_scale = s->azure_time_scale,
     };
     return cw_engine_new(&cfg, &app->engine, err);

@@ -4,8 +4,8 @@
 
 const char *cw_wait_reason_name(enum cw_wait_reason reason)
 {
-    static const char *const names[CW_WAIT__COUNT] = {"lock",    "throttle", "operation", "dns",
-                                                      "cluster", "capacity", "ready",     "retry"};
+    static const char *const names[CW_WAIT__COUNT] = {
+        "lock", "throttle", "operation", "dns", "cluster", "capacity", "ready", "retry", "schedule"};
     return (unsigned)reason < CW_WAIT__COUNT ? names[reason] : "unknown";
 }
 

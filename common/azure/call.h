@@ -21,6 +21,7 @@ enum cw_wait_reason {
     CW_WAIT_CAPACITY,  /* Azure has none, or this worker has no slot: another try later */
     CW_WAIT_READY,     /* the workspace's own API is not ready */
     CW_WAIT_RETRY,     /* backing off after a failure that may pass */
+    CW_WAIT_SCHEDULE,  /* its time has not come */
     CW_WAIT__COUNT
 };
 const char *cw_wait_reason_name(enum cw_wait_reason reason);

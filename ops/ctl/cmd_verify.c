@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "ops/ctl/drift.h"
 #include "ops/ctl/follow.h"
 #include "ops/ctl/options.h"
 
@@ -14,16 +15,22 @@ struct verify_args {
     const char *id;
     bool launch_cluster;
     bool repair;
-    int64_t every_ms; /* 0 = once */
+    int64_t every_ms;  /* 0 = once */
+    int64_t repeat_ms; /* the workers repeat it; 0 = they do not */
 };
 
 static int parse(struct verify_args *a, struct follow *f, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"no-cluster", no_argument, NULL, 'c'}, {"id", required_argument, NULL, 'i'},
-        {"no-wait", no_argument, NULL, 'n'},    {"timeout", required_argument, NULL, 't'},
-        {"json", no_argument, NULL, 'j'},       {"every", required_argument, NULL, 'e'},
-        {"repair", no_argument, NULL, 'r'},     {NULL, 0, NULL, 0},
+        {"no-cluster", no_argument, NULL, 'c'},
+        {"id", required_argument, NULL, 'i'},
+        {"no-wait", no_argument, NULL, 'n'},
+        {"timeout", required_argument, NULL, 't'},
+        {"json", no_argument, NULL, 'j'},
+        {"every", required_argument, NULL, 'e'},
+        {"repair", no_argument, NULL, 'r'},
+        {"repeat", required_argument, NULL, 'R'},
+        {NULL, 0, NULL, 0},
     };
     int opt;
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -40,6 +47,11 @@ static int parse(struct verify_args *a, struct follow *f, int argc, char **argv)
         case 'e':
             if (!option_duration(optarg, &a->every_ms) || a->every_ms < EVERY_MS_MIN)
                 return ctl_usage(f->cmd, "--every %s: expected a duration of at least 1m, such as 6h",
+                                 optarg);
+            break;
+        case 'R':
+            if (!option_duration(optarg, &a->repeat_ms) || a->repeat_ms < EVERY_MS_MIN)
+                return ctl_usage(f->cmd, "--repeat %s: expected a duration of at least 1m, such as 6h",
                                  optarg);
             break;
         case 'n':
@@ -60,6 +72,8 @@ static int parse(struct verify_args *a, struct follow *f, int argc, char **argv)
         return ctl_usage(f->cmd, "expected one WORKSPACE_ID (/subscriptions/…/workspaces/NAME)");
     if (a->every_ms > 0 && (a->id != NULL || !f->wait))
         return ctl_usage(f->cmd, "--every makes a new id each time and waits for each verdict");
+    if (a->every_ms > 0 && a->repeat_ms > 0)
+        return ctl_usage(f->cmd, "--every repeats it here, --repeat in the workers: use one of them");
     a->workspace_id = argv[optind];
     return CTL_OK;
 }
@@ -70,13 +84,19 @@ static int build(const struct verify_args *a, struct cw_arena *mem, struct follo
     CW_AUTO(cw_buf_fini) struct cw_buf data = {0};
     cw_buf_add_z(&data, "{\"workspaceId\":\"");
     cw_buf_add_json(&data, a->workspace_id, strlen(a->workspace_id));
-    cw_buf_addf(&data, "\",\"options\":{\"launchCluster\":%s,\"autoRepair\":\"%s\"}}",
-                a->launch_cluster ? "true" : "false", a->repair ? "safe" : "off");
+    cw_buf_addf(&data, "\",\"options\":{\"launchCluster\":%s,\"autoRepair\":\"%s\",\"repeatSeconds\":%lld}}",
+                a->launch_cluster ? "true" : "false", a->repair ? "safe" : "off",
+                (long long)(a->repeat_ms / 1000));
     ret_event->id = option_request_id(mem, a->id);
     ret_event->key = option_workspace_key(mem, a->workspace_id);
     ret_event->type = "causeway.workspace.verify.v1";
     return option_event(mem, ret_event->id, ret_event->type, a->workspace_id, cw_buf_z(&data),
                         &ret_event->text, err);
+}
+
+static void on_verdict(void *arg, const json_t *result)
+{
+    drift_look(arg, stdout, result);
 }
 
 static int once(const struct verify_args *a, struct follow *f)
@@ -109,12 +129,19 @@ static int run_as(const struct ctl_command *cmd, struct ctl *ctl, int argc, char
     int code = parse(&a, &f, argc, argv);
     if (code != CTL_OK)
         return code;
+    struct drift drift = {.json = f.json};
+    if (a.every_ms > 0) {
+        f.verdict = on_verdict;
+        f.arg = &drift;
+    }
     for (;;) {
         code = once(&a, &f);
         if (a.every_ms == 0 || code == CTL_USAGE || code == CTL_UNREACHABLE)
-            return code;
+            break;
         pause_for(a.every_ms);
     }
+    drift_fini(&drift);
+    return code;
 }
 
 static int run(struct ctl *ctl, int argc, char **argv)
@@ -140,7 +167,9 @@ const struct ctl_command ctl_cmd_verify = {
         "  --json            one JSON line per event\n"
         "  --repair          when the proof fails, do the safe repairs (add a missing link, record or zone group, approve our\n"
         "                    own endpoint, wait) and prove once more\n"
-        "  --every TIME      again and again, TIME after each verdict, until interrupted",
+        "  --every TIME      again and again, TIME after each verdict, until interrupted; says what differs from the last\n"
+        "  --repeat TIME     the workers verify it again, TIME after each verdict, until `causeway cancel` of this request;\n"
+        "                    this command waits for the first verdict only, the later ones (ID#2, ID#3 …) come by `causeway watch`",
     .run = run,
 };
 

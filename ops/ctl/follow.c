@@ -44,6 +44,12 @@ static void write_verdict(struct session *s, const struct watcher_row *row)
     (void)fflush(s->verdicts);
 }
 
+static void tell_verdict(const struct session *s, const struct watcher_row *row)
+{
+    if (s->f->verdict != NULL && row->ended_wall_ms != 0 && !row->is_dead_letter)
+        s->f->verdict(s->f->arg, row->result);
+}
+
 static void on_changed(void *arg, const struct watcher_row *row, const json_t *data, const char *type)
 {
     struct session *s = arg;
@@ -51,6 +57,7 @@ static void on_changed(void *arg, const struct watcher_row *row, const json_t *d
         write_verdict(s, row);
     if (s->f->json) {
         print_json_event(row, data, type);
+        tell_verdict(s, row);
         return;
     }
     if (row->ended_wall_ms != 0) {
@@ -59,6 +66,7 @@ static void on_changed(void *arg, const struct watcher_row *row, const json_t *d
             view_checks(&s->view, row);
         else
             view_verdict(&s->view, row);
+        tell_verdict(s, row);
     } else if (!s->view.is_terminal && !s->f->quiet) {
         view_change(&s->view, row);
     }

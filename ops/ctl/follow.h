@@ -4,6 +4,7 @@
 #ifndef CW_OPS_CTL_FOLLOW_H
 #define CW_OPS_CTL_FOLLOW_H
 
+#include "common/json.h"
 #include "ops/ctl/ctl.h"
 
 struct follow_event {
@@ -25,11 +26,13 @@ struct follow {
     bool forever; /* until interrupted */
     bool from_start;
     bool dead_letters;
-    bool json;                 /* one JSON line per event instead of the table */
-    bool as_checks;            /* a verdict is shown as a tree of checks */
-    bool quiet;                /* no table and no change lines, verdicts only */
-    int64_t timeout_ms;        /* 0 = none */
-    size_t raw_count;          /* events that can't have a verdict: wait for so many dead letters */
+    bool json;          /* one JSON line per event instead of the table */
+    bool as_checks;     /* a verdict is shown as a tree of checks */
+    bool quiet;         /* no table and no change lines, verdicts only */
+    int64_t timeout_ms; /* 0 = none */
+    size_t raw_count;   /* events that can't have a verdict: wait for so many dead letters */
+    void (*verdict)(void *arg, const json_t *result); /* called with each verdict; NULL = nobody */
+    void *arg;                                        /* of verdict */
     const char *verdicts_path; /* each verdict or dead letter as a JSON line; NULL = nowhere */
 };
 

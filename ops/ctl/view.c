@@ -259,6 +259,20 @@ static void print_diagnosis(struct view *v, const json_t *result)
     }
 }
 
+static void print_drift(struct view *v, const json_t *result)
+{
+    size_t i;
+    const json_t *d;
+    const json_t *watch = cw_json_at(result, "watch");
+    json_array_foreach((json_t *)cw_json_at(result, "drift"), i, d)
+        (void)fprintf(v->out, "  drift     %s: %s -> %s\n", cw_json_str(d, "what", "?"),
+                      cw_json_str(d, "before", "none"), cw_json_str(d, "after", "none"));
+    if (watch != NULL)
+        (void)fprintf(v->out, "  run %lld of %s, next at %s\n", (long long)cw_json_int(watch, "run", 0),
+                      cw_json_str(watch, "id", "?"),
+                      cw_json_str(watch, "nextRunAt", "no time: it was the last"));
+}
+
 static void print_dead_letter(struct view *v, const struct watcher_row *row)
 {
     (void)fprintf(v->out, "%sdead letter%s  %s: %s\n", colour(v, "\033[33m"), v->has_colour ? COLOUR_OFF : "",
@@ -291,6 +305,7 @@ void view_verdict(struct view *v, const struct watcher_row *row)
     }
     print_head(v, row);
     print_error(v, row->result);
+    print_drift(v, row->result);
     print_problems(v, row->result);
     print_diagnosis(v, row->result);
     print_steps(v, row->result);

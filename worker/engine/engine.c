@@ -15,6 +15,7 @@ struct cw_engine {
     char *topic_progress;
     char *topic_results;
     char *topic_deadletter;
+    char *topic_repeat;
     struct cw_trouble troubles[CW_TOPIC__COUNT + 3]; /* topics, journal, locks, recall */
 };
 
@@ -52,13 +53,16 @@ static bool copy_names(struct cw_engine *e, const struct cw_engine_cfg *cfg)
     e->topic_progress = strdup(cfg->topic_progress);
     e->topic_results = strdup(cfg->topic_results);
     e->topic_deadletter = strdup(cfg->topic_deadletter);
-    return e->worker_id != NULL && e->topic_progress != NULL && e->topic_results != NULL &&
-           e->topic_deadletter != NULL;
+    bool has_bulk = cfg->topic_requests_bulk != NULL && cfg->topic_requests_bulk[0] != '\0';
+    e->topic_repeat = strdup(has_bulk ? cfg->topic_requests_bulk : cfg->topic_requests);
+    return e->worker_id != NULL && e->topic_repeat != NULL && e->topic_progress != NULL &&
+           e->topic_results != NULL && e->topic_deadletter != NULL;
 }
 
 static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
 {
-    static const char *const names[] = {"progress", "results", "deadletter", "journal", "locks", "recall"};
+    static const char *const names[] = {"progress", "results", "deadletter", "requests",
+                                        "journal",  "locks",   "recall"};
     for (size_t i = 0; i < CW_ARRAY_LEN(names); i++)
         e->troubles[i].name = names[i];
     e->parts = (struct cw_engine_parts){
@@ -72,7 +76,8 @@ static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
                     .topic_progress = e->topic_progress,
                     .topic_results = e->topic_results,
                     .topic_deadletter = e->topic_deadletter,
-                    .trouble = {&e->troubles[0], &e->troubles[1], &e->troubles[2]}},
+                    .topic_repeat = e->topic_repeat,
+                    .trouble = {&e->troubles[0], &e->troubles[1], &e->troubles[2], &e->troubles[3]}},
         .recall_trouble = &e->troubles[CW_TOPIC__COUNT + 2],
         .plan_of = cfg->plan_of,
         .clients_of = cfg->clients_of,
@@ -81,6 +86,7 @@ static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
         .undo_timeout_ms = cfg->undo_timeout_ms,
         .waiting_interval_ms = cfg->waiting_interval_ms,
         .cancel_timeout_ms = CANCEL_TIMEOUT_MS,
+        .repost_interval_ms = cfg->repost_interval_ms,
         .job_memory_max = cfg->job_memory_max,
         .step_memory_max = cfg->step_memory_max,
         .time_scale = cfg->time_scale,
@@ -157,6 +163,7 @@ void cw_engine_free(struct cw_engine *e)
     free(e->topic_progress);
     free(e->topic_results);
     free(e->topic_deadletter);
+    free(e->topic_repeat);
     free(e);
 }
 

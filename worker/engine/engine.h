@@ -41,6 +41,7 @@ struct cw_engine_cfg {
     int64_t undo_timeout_ms;
     int64_t waiting_interval_ms;
     int64_t commit_interval_ms;
+    int64_t repost_interval_ms;
     int64_t time_scale;
 };
 

@@ -13,7 +13,8 @@ static const char *const state_names[CW_JOB_STATE__COUNT] = {
 /* From each state, where it may go. */
 static const unsigned next_states[CW_JOB_STATE__COUNT] = {
     [CW_JOB_ACCEPTED] = BIT(QUEUED) | BIT(SETTLING) | BIT(PUBLISHING) | BIT(BACKING_OFF) | BIT(HANDING_OVER) |
-                        BIT(PARKED) | BIT(ENDED),
+                        BIT(PARKED) | BIT(ENDED) | BIT(SCHEDULED),
+    [CW_JOB_SCHEDULED] = BIT(ACCEPTED) | BIT(HANDING_OVER) | BIT(ENDED),
     [CW_JOB_QUEUED] = BIT(LOCKING) | BIT(SETTLING) | BIT(PARKED),
     [CW_JOB_SETTLING] =
         BIT(QUEUED) | BIT(LOCKING) | BIT(PUBLISHING) | BIT(BACKING_OFF) | BIT(HANDING_OVER) | BIT(ENDED),

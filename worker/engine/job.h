@@ -18,6 +18,7 @@
 /* name, text in events */
 #define CW_JOB_STATES(X)                                                                             \
     X(ACCEPTED, "accepted")       /* taken from Kafka; its journal is being looked at */             \
+    X(SCHEDULED, "scheduled")     /* a later run of a watch, whose time has not come */              \
     X(QUEUED, "queued")           /* waits for an earlier request of the workspace, or for a slot */ \
     X(SETTLING, "settling")       /* ends without having run: refused, cancelled or too late */      \
     X(LOCKING, "locking")         /* waits for the workspace's lock */                               \
@@ -103,6 +104,8 @@ enum cw_next {
     CW_NEXT_SETTLE,    /* end it without running it */
     CW_NEXT_UNDO,
     CW_NEXT_FINISH, /* verdict, journal, lock */
+    CW_NEXT_DUE,    /* scheduled, and its time has come */
+    CW_NEXT_WAIT,   /* scheduled, and stays so */
     CW_NEXT_ENLIST, /* refused here, begun elsewhere: into the queue, to be undone */
     CW_NEXT_END,    /* nothing is left to do */
 };
@@ -126,6 +129,7 @@ struct cw_engine_parts {
     int64_t undo_timeout_ms;
     int64_t waiting_interval_ms;
     int64_t cancel_timeout_ms;
+    int64_t repost_interval_ms;
     size_t job_memory_max;
     size_t step_memory_max;
     int64_t time_scale; /* divides the pauses between attempts */
@@ -164,9 +168,11 @@ struct cw_job {
     bool has_slot;
     bool has_light_slot;
     bool is_parking;
-    int park_reason; /* CW_EPARKED or CW_ELOST */
-    char *cancel;    /* reason, malloc'ed; NULL = nobody asked */
-    bool is_waiting; /* CANCEL: it has asked, and waits for its target's end */
+    int park_reason;           /* CW_EPARKED or CW_ELOST */
+    char *cancel;              /* reason, malloc'ed; NULL = nobody asked */
+    bool is_scheduled;         /* its time has not come: in no queue yet */
+    struct cw_deadline repost; /* scheduled: when it is written to Kafka anew */
+    bool is_waiting;           /* CANCEL: it has asked, and waits for its target's end */
     bool must_run;   /* it has been run before, here or elsewhere, so it can't be settled without the lock */
     int pause_count; /* AGAIN so far in a row */
 

@@ -110,6 +110,22 @@ static const struct cw_redis_script cancel_script = {
            "return {cur[4] and 1 or 3}\n",
 };
 
+/* The highest run that was written, and whether somebody ended the watch: here, or before it was known, in its first request, or in the run. */
+static const struct cw_redis_script watch_script = {
+    .name = "journal.watch",
+    .lua = "local run = tonumber(redis.call('HGET', KEYS[1], 'run') or '0')\n"
+           "if ARGV[3] then\n"
+           "  if run == 0 then return {0} end\n"
+           "  redis.call('HSETNX', KEYS[1], 'cancel', ARGV[3])\n"
+           "elseif tonumber(ARGV[1]) > run then\n"
+           "  redis.call('HSET', KEYS[1], 'run', ARGV[1])\n"
+           "  run = tonumber(ARGV[1])\n"
+           "end\n"
+           "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
+           "return {run, redis.call('HGET', KEYS[1], 'cancel') or redis.call('HGET', KEYS[2], 'cancel')\n"
+           "  or redis.call('HGET', KEYS[3], 'cancel')}\n",
+};
+
 char *cw_journal_key(struct cw_arena *mem, const char *workspace_key, const char *request_id)
 {
     return cw_arena_printf(mem, "cw:{%s}:job:%s", workspace_key, request_id);
@@ -578,4 +594,43 @@ int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const cha
     ret_target->outcome = reply.items[1].str.p;
     ret_target->failure = reply.items[2].type == CW_REDIS_STR ? reply.items[2].str.p : NULL;
     return 0;
+}
+
+static int ask_watch(const struct cw_journal *j, const struct cw_watch_key *key, int64_t run,
+                     const char *reason, struct cw_deadline until, struct cw_arena *mem,
+                     struct cw_watch_look *ret_watch, struct cw_err *err)
+{
+    char at[24], ttl[24];
+    const struct cw_str args[] = {number(run, at), number(CW_MAX(j->retention_ms, CW_TOMBSTONE_MS), ttl),
+                                  cw_str_of(reason)};
+    const char *watch_key = cw_arena_printf(mem, "cw:{%s}:watch:%s", key->workspace_key, key->watch_id),
+               *first_key = cw_journal_key(mem, key->workspace_key, key->watch_id);
+    const struct ask ask = {
+        &watch_script, {watch_key, first_key, key->job_key}, 3, args, reason == NULL ? 2 : 3};
+    struct cw_redis_reply reply;
+    if (watch_key == NULL || first_key == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
+    int r = eval(j, &ask, until, mem, &reply, err);
+    if (r < 0)
+        return r;
+    if (!is_list(&reply, 1))
+        return unintelligible(&ask, err);
+    *ret_watch = (struct cw_watch_look){.run = reply.items[0].num};
+    if (reply.count > 1 && reply.items[1].type == CW_REDIS_STR)
+        ret_watch->cancel = reply.items[1].str.p;
+    return 0;
+}
+
+int cw_journal_watch(const struct cw_journal *j, const struct cw_watch_key *key, int64_t run,
+                     struct cw_deadline until, struct cw_arena *mem, struct cw_watch_look *ret_watch,
+                     struct cw_err *err)
+{
+    return ask_watch(j, key, run, NULL, until, mem, ret_watch, err);
+}
+
+int cw_journal_end_watch(const struct cw_journal *j, const struct cw_watch_key *key, const char *reason,
+                         struct cw_deadline until, struct cw_arena *mem, struct cw_watch_look *ret_watch,
+                         struct cw_err *err)
+{
+    return ask_watch(j, key, 0, reason, until, mem, ret_watch, err);
 }

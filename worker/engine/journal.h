@@ -162,4 +162,25 @@ int cw_journal_cancel(const struct cw_journal *j, const char *job_key, const cha
                       struct cw_deadline until, struct cw_arena *mem, struct cw_target_look *ret_target,
                       struct cw_err *err);
 
+/* A request that repeats and its later runs: key "cw:{<workspace key>}:watch:<id of the first request>", fields run (the highest that was
+ * written to Kafka or taken) and cancel. It outlives its last change by the retention, at least CW_TOMBSTONE_MS. */
+struct cw_watch_key {
+    const char *workspace_key;
+    const char *watch_id;
+    const char *job_key; /* of the run that asks, or of the cancel */
+};
+/* Strings in mem. */
+struct cw_watch_look {
+    int64_t run;        /* 0: no watch of that id is known */
+    const char *cancel; /* reason; NULL = nobody asked */
+};
+/* This run exists. */
+int cw_journal_watch(const struct cw_journal *j, const struct cw_watch_key *key, int64_t run,
+                     struct cw_deadline until, struct cw_arena *mem, struct cw_watch_look *ret_watch,
+                     struct cw_err *err);
+/* No further run begins. */
+int cw_journal_end_watch(const struct cw_journal *j, const struct cw_watch_key *key, const char *reason,
+                         struct cw_deadline until, struct cw_arena *mem, struct cw_watch_look *ret_watch,
+                         struct cw_err *err);
+
 #endif

@@ -10,6 +10,8 @@
 
 struct wanted {
     const char *key;
+    const char *id; /* of the request, or of the last run of its watch */
+    bool is_watch;
     const char *reason;
     struct cw_target_look now;
     bool was_active;
@@ -34,8 +36,12 @@ static int refuse_cancel(struct cw_job *job)
 /* The flag is set, and whoever has the target or gets it acts on it: nothing is to be waited for here. */
 static int promise(struct cw_job *job, const struct wanted *t)
 {
-    const char *id = job->req.cancel->request_id;
-    if (t->was_active)
+    const char *id = t->id;
+    if (t->is_watch && !t->was_active && !cw_z_eq(id, job->req.cancel->request_id))
+        job->note = cw_arena_printf(job->run_mem,
+                                    "request %s is not repeated any more: its next run, %s, ends cancelled",
+                                    job->req.cancel->request_id, id);
+    else if (t->was_active)
         job->note =
             cw_arena_printf(job->run_mem, "request %s was asked to end: its own verdict will follow", id);
     else if (t->now.state == CW_TARGET_QUEUED)
@@ -78,6 +84,12 @@ static int conclude(struct cw_job *job, const struct wanted *t)
         return 0;
     if (was_cancelled(job, &t->now))
         return fail_incomplete(job);
+    if (t->is_watch) {
+        job->note = cw_arena_printf(job->run_mem,
+                                    "request %s is not repeated any more; its last run, %s, has ended: %s",
+                                    job->req.cancel->request_id, t->id, t->now.outcome);
+        return job->note == NULL ? -CW_ENOMEM : 0;
+    }
     (void)cw_err_set(&why, CW_EREJECTED, "request %s has already ended: %s", job->req.cancel->request_id,
                      t->now.outcome == NULL ? "unknown" : t->now.outcome);
     return refuse(job, "nothing is left to cancel: see that request's own verdict", &why);
@@ -119,6 +131,23 @@ static bool must_wait(struct cw_job *job, struct wanted *t)
            cw_runner_may_wait(job->parts->runner, job);
 }
 
+/* A request that repeats has ended, but perhaps not its watch: then it is the last run that is asked to end. *ret_follows: look at that one. */
+static int follow_watch(struct cw_job *job, struct wanted *t, bool *ret_follows, struct cw_err *err)
+{
+    const struct cw_watch_key key = {job->req.workspace_key, job->req.cancel->request_id, job->job_key};
+    struct cw_watch_look watch;
+    *ret_follows = false;
+    if (t->is_watch || t->now.state == CW_TARGET_ACTIVE || t->now.state == CW_TARGET_CANCEL)
+        return 0;
+    int r = cw_journal_end_watch(&job->parts->journal, &key, t->reason, CW_NEVER, job->run_mem, &watch, err);
+    if (r < 0 || watch.run == 0)
+        return r;
+    t->is_watch = *ret_follows = true;
+    t->id = cw_repeat_id(job->run_mem, key.watch_id, watch.run);
+    t->key = t->id == NULL ? NULL : cw_journal_key(job->run_mem, key.workspace_key, t->id);
+    return t->key == NULL ? cw_err_set(err, CW_ENOMEM, "no memory for a cancel") : 0;
+}
+
 /* Ask, then look until it has ended. 0 = the job's failure says how it went. */
 static int stop_target(struct cw_job *job, struct wanted *t, struct cw_err *err)
 {
@@ -127,8 +156,13 @@ static int stop_target(struct cw_job *job, struct wanted *t, struct cw_err *err)
     for (int64_t pause_ms = LOOK_FIRST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)LOOK_MOST_MS)) {
         int r =
             cw_journal_cancel(&job->parts->journal, t->key, t->reason, CW_NEVER, job->run_mem, &t->now, err);
+        bool follows = false;
+        if (r == 0)
+            r = follow_watch(job, t, &follows, err);
         if (r < 0)
             return r;
+        if (follows)
+            continue;
         if (t->now.state == CW_TARGET_ENDED)
             return conclude(job, t);
         if (t->now.state == CW_TARGET_CANCEL)
@@ -176,6 +210,7 @@ enum cw_next cw_leg_cancel(struct cw_job *job)
         return CW_NEXT_FINISH;
     struct wanted t = {
         .key = cw_journal_key(job->run_mem, job->req.workspace_key, job->req.cancel->request_id),
+        .id = job->req.cancel->request_id,
         .reason = job->req.cancel->reason == NULL ? "asked for" : job->req.cancel->reason,
     };
     if (t.key == NULL)

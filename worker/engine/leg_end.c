@@ -66,6 +66,8 @@ enum cw_next cw_leg_finish(struct cw_job *job)
     int r = store_verdict(job, &err);
     if (r == 0)
         r = cw_job_send_verdict(job, &err);
+    if (r == 0)
+        r = cw_repeat_go_on(job, &err);
     if (r < 0)
         return again(&err);
     cw_meter_verdict(job->verdict.outcome);

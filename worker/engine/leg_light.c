@@ -70,6 +70,9 @@ enum cw_next cw_leg_accept(struct cw_job *job)
         return again(&err);
     if (has_verdict)
         return CW_NEXT_FINISH;
+    r = cw_repeat_enter(job, &err);
+    if (r < 0)
+        return again(&err);
     set_deadline(job);
     return job->cancel != NULL ? CW_NEXT_SETTLE : CW_NEXT_QUEUE;
 }

@@ -20,6 +20,22 @@ enum cw_next cw_leg_finish(struct cw_job *job); /* verdict, stored before it is 
 enum cw_next cw_leg_hand_over(
     struct cw_job *job); /* what is not in the journal yet, while the lock is held */
 
+/* ---- repeat.c: runs of a watch (options.repeatSeconds) ---- */
+/* It is a later run whose time has not come. */
+bool cw_repeat_is_early(const struct cw_job *job);
+/* The id of a run, in mem; NULL when out of memory. Run 1 is the first request itself. */
+const char *cw_repeat_id(struct cw_arena *mem, const char *watch, int64_t run);
+/* Remember that this run exists; when somebody has ended the watch, job->cancel is set. No watch: nothing. Errors: those of
+ * cw_journal_watch(). Suspends: yes. */
+int cw_repeat_enter(struct cw_job *job, struct cw_err *err);
+/* Say in the verdict which run it is, when the next comes, and what differs from the last. Errors: -CW_ENOMEM. Suspends: no. */
+int cw_repeat_tell(struct cw_job *job, struct cw_result_v1 *result);
+/* The verdict is out: write the next run, if there is to be one and it was not written before; then it has been acknowledged.
+ * Errors: cancellation, those of cw_journal_watch(). Suspends: yes. */
+int cw_repeat_go_on(struct cw_job *job, struct cw_err *err);
+/* A scheduled one that has waited for long: written anew, so that Kafka's committed offset can go on; or its watch was ended. */
+enum cw_next cw_leg_repost(struct cw_job *job);
+
 /* ---- leg_light.c ---- */
 /* Take the request into the journal (cw_journal_accept), and the right to speak of it before any claim. *ret_has_verdict: job->verdict is
  * the one it got before. Errors: those of cw_journal_accept(). Suspends: yes. */
@@ -100,6 +116,8 @@ int cw_say_kept_surely(struct cw_job *job, const struct cw_job_step *step, struc
 void cw_say_no_slot(struct cw_job *job, size_t slots);
 /* Behind another request of the workspace in this worker. */
 void cw_say_queued_behind(struct cw_job *job, const char *request_id);
+/* A later run of a watch, until its time. */
+void cw_say_scheduled(struct cw_job *job);
 
 /* ---- verdict.c ---- */
 /* From the steps, facts and failure of the job. Lives in run_mem. Errors: -CW_ENOMEM, -CW_ETOOBIG. */
@@ -125,5 +143,7 @@ void cw_meter_startable(size_t n);
 void cw_meter_parked(void);
 void cw_meter_deadletter(void);
 void cw_meter_rewound(void);
+void cw_meter_drifted(void);
+void cw_meter_scheduled(size_t n);
 
 #endif

@@ -76,3 +76,17 @@ void cw_meter_rewound(void)
                              "Times that a partition went back: a recreated or truncated topic.", NULL, NULL),
                   1);
 }
+
+void cw_meter_drifted(void)
+{
+    cw_metric_add(cw_counter("causeway_drifted_verdicts_total",
+                             "Verdicts of repeated verifications that differ from the last one.", NULL, NULL),
+                  1);
+}
+
+void cw_meter_scheduled(size_t n)
+{
+    cw_metric_set(cw_gauge("causeway_jobs_scheduled",
+                           "Runs of repeated verifications whose time has not come.", NULL, NULL),
+                  (int64_t)n);
+}

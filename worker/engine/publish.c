@@ -69,7 +69,7 @@ static int send_until_acknowledged(const struct cw_publish *p, enum cw_topic whi
                                    const struct cw_record_out *rec, const struct cw_send_guard *guard,
                                    struct cw_err *err)
 {
-    const char *const topics[] = {p->topic_progress, p->topic_results, p->topic_deadletter};
+    const char *const topics[] = {p->topic_progress, p->topic_results, p->topic_deadletter, p->topic_repeat};
     const char *topic = topics[which];
     struct cw_kafka_header headers[HEADERS_MAX];
     struct cw_kafka_record record;
@@ -257,4 +257,34 @@ int cw_publish_deadletter(const struct cw_publish *p, const struct cw_record_out
         if (r < 0)
             return r;
     }
+}
+
+/* ---- later runs ------------------------------------------------------------------------------------------------------ */
+
+int cw_repeat_encode(const struct cw_request *req, const char *correlation_id,
+                     const struct cw_watch_v1 *watch, const char *id, struct cw_arena *mem,
+                     struct cw_record_out *ret_record, struct cw_err *err)
+{
+    char *time = cw_arena_alloc(mem, CW_RFC3339_BYTES);
+    struct cw_verify_v1 verify = *req->verify;
+    if (time == NULL)
+        return cw_err_set(err, CW_ENOMEM, "no memory for a request");
+    cw_rfc3339_format(cw_wall_ms(), time);
+    verify.watch = *watch;
+    const struct cw_event event = {
+        .id = id,
+        .source = req->event.source,
+        .type = cw_request_type(CW_REQUEST_VERIFY),
+        .subject = req->event.subject,
+        .time = time,
+        .traceparent = req->event.traceparent,
+        .correlationid = correlation_id,
+    };
+    return cw_event_write(&event, req->workspace_key, cw_shape_encode(&cw_verify_v1_shape, &verify), mem,
+                          ret_record, err);
+}
+
+int cw_publish_repeat(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err)
+{
+    return send_until_acknowledged(p, CW_TOPIC_REPEAT, record, err);
 }

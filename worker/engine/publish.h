@@ -21,7 +21,13 @@ struct cw_sink {
 };
 struct cw_sink cw_sink_of_kafka(struct cw_kafka_out *out);
 
-enum cw_topic { CW_TOPIC_PROGRESS = 0, CW_TOPIC_RESULTS, CW_TOPIC_DEADLETTER, CW_TOPIC__COUNT };
+enum cw_topic {
+    CW_TOPIC_PROGRESS = 0,
+    CW_TOPIC_RESULTS,
+    CW_TOPIC_DEADLETTER,
+    CW_TOPIC_REPEAT, /* where later runs of a watch are written: a topic of requests */
+    CW_TOPIC__COUNT
+};
 
 /* Strings are borrowed for the worker's life. */
 struct cw_publish {
@@ -30,6 +36,7 @@ struct cw_publish {
     const char *topic_progress;
     const char *topic_results;
     const char *topic_deadletter;
+    const char *topic_repeat;
     struct cw_trouble *trouble[CW_TOPIC__COUNT]; /* NULL = nobody wants to know */
 };
 
@@ -73,5 +80,12 @@ int cw_deadletter_make(const struct cw_publish *p, const struct cw_record_in *re
                        struct cw_record_out *ret_record, struct cw_err *err);
 /* Until it is acknowledged, if need be without a part of the original. Errors: cancellation, -CW_ETOOBIG. Suspends: yes. */
 int cw_publish_deadletter(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err);
+
+/* Encode a later run of a verify request; lives in mem. Errors: -CW_ENOMEM, -CW_ETOOBIG. Suspends: no. */
+int cw_repeat_encode(const struct cw_request *req, const char *correlation_id,
+                     const struct cw_watch_v1 *watch, const char *id, struct cw_arena *mem,
+                     struct cw_record_out *ret_record, struct cw_err *err);
+/* Until it is acknowledged. Errors: cancellation, -CW_ETOOBIG. Suspends: yes. */
+int cw_publish_repeat(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "worker/engine/legs.h"
 
 #define TICK_MS 1000
+#define SCHEDULED_MAX 20000
 #define CANCELS_FACTOR 4 /* cancels that ask, and such that wait for their targets, times light_max */
 
 struct cw_line {
@@ -28,8 +29,9 @@ struct cw_runner {
     size_t used[CW_LANE__COUNT];
     size_t queued[CW_LANE__COUNT]; /* PLAN jobs without a slot */
     size_t light_used;
-    size_t cancels; /* that have not asked yet: Redis is slow or away */
-    size_t waits;   /* that wait for their targets */
+    size_t scheduled; /* later runs of watches, whose time has not come */
+    size_t cancels;   /* that have not asked yet: Redis is slow or away */
+    size_t waits;     /* that wait for their targets */
     struct cw_timer *timer;
     bool is_parking; /* a revocation is being worked through */
     bool is_draining;
@@ -180,6 +182,7 @@ static void show_counts(const struct cw_runner *r)
         cw_meter_running(lane, r->used[lane]);
         cw_meter_queued(lane, r->queued[lane]);
     }
+    cw_meter_scheduled(r->scheduled);
     cw_meter_startable(r->ready[CW_LANE_INTERACTIVE].count + r->ready[CW_LANE_BULK].count);
 }
 
@@ -281,7 +284,9 @@ static void remove_job(struct cw_runner *r, struct cw_job *job)
     line_remove(job);
     give_slots(r, job);
     leave_workspace(r, job);
-    if (job->kind == CW_JOB_PLAN)
+    if (job->is_scheduled)
+        r->scheduled--;
+    else if (job->kind == CW_JOB_PLAN)
         r->queued[job->lane]--;
     if (job->kind == CW_JOB_CANCEL)
         *(job->is_waiting ? &r->waits : &r->cancels) -= 1;
@@ -300,6 +305,7 @@ static void end_job(struct cw_runner *r, struct cw_job *job)
 }
 
 static void begin_job(struct cw_runner *r, struct cw_job *job);
+static void wait_for_time(struct cw_job *job);
 
 /* Handed over. Delivered again in the meantime: it begins anew. */
 static void drop_job(struct cw_runner *r, struct cw_job *job)
@@ -318,6 +324,10 @@ static void drop_job(struct cw_runner *r, struct cw_job *job)
     leave_workspace(r, job);
     job->is_parking = false;
     cw_job_set_state(job, CW_JOB_ACCEPTED);
+    if (job->is_scheduled) {
+        wait_for_time(job);
+        return;
+    }
     if (job->kind == CW_JOB_PLAN && !join_workspace(r, job)) {
         remove_job(r, job);
         cw_job_free(job);
@@ -335,6 +345,41 @@ static void begin_job(struct cw_runner *r, struct cw_job *job)
         [CW_JOB_DEADLETTER] = cw_leg_deadletter,
     };
     start_light(r, job, first[job->kind]);
+}
+
+/* ---- runs whose time has not come ------------------------------------------------------------------------------------ */
+
+/* It holds nothing but its offset, and that no longer than until it is written anew. */
+static void wait_for_time(struct cw_job *job)
+{
+    cw_job_set_state(job, CW_JOB_SCHEDULED);
+    job->repost = cw_in_ms(job->parts->repost_interval_ms);
+}
+
+static void become_due(struct cw_runner *r, struct cw_job *job)
+{
+    if (!join_workspace(r, job)) {
+        wait_for_time(job);
+        return;
+    }
+    job->is_scheduled = false;
+    job->accepted_wall_ms = cw_wall_ms();
+    r->scheduled--;
+    r->queued[job->lane]++;
+    cw_job_set_state(job, CW_JOB_ACCEPTED);
+    begin_job(r, job);
+}
+
+static void check_scheduled(struct cw_node *node, void *arg)
+{
+    struct cw_runner *r = arg;
+    struct cw_job *job = (struct cw_job *)node;
+    if (job->state != CW_JOB_SCHEDULED || job->fiber != NULL || job->line != NULL)
+        return;
+    if (!cw_repeat_is_early(job) || job->cancel != NULL)
+        become_due(r, job);
+    else if (cw_is_past(job->repost))
+        start_light(r, job, cw_leg_repost);
 }
 
 static void restart(struct cw_runner *r, struct cw_job *job)
@@ -394,6 +439,12 @@ static void go_on(struct cw_runner *r, struct cw_job *job, enum cw_next next)
         break;
     case CW_NEXT_FINISH:
         start_leg(job, cw_leg_finish);
+        break;
+    case CW_NEXT_DUE:
+        become_due(r, job);
+        break;
+    case CW_NEXT_WAIT:
+        wait_for_time(job);
         break;
     case CW_NEXT_ENLIST:
         enlist(r, job);
@@ -532,8 +583,10 @@ static void tick(void *arg)
         struct cw_job *job = line_pop(&r->unspawned);
         start_leg(job, job->leg);
     }
-    if (!r->is_draining)
+    if (!r->is_draining) {
+        cw_table_each(&r->jobs, check_scheduled, r);
         cw_table_each(&r->jobs, check_queued, r);
+    }
     dispatch(r);
 }
 
@@ -585,6 +638,14 @@ int cw_runner_take(struct cw_runner *r, struct cw_job *take_job)
         cw_job_free(job);
         return -CW_ENOMEM;
     }
+    if (cw_repeat_is_early(job)) {
+        r->scheduled++;
+        job->is_scheduled = true;
+        wait_for_time(job);
+        cw_say_scheduled(job);
+        show_counts(r);
+        return 0;
+    }
     if (job->kind == CW_JOB_PLAN && !join_workspace(r, job)) {
         cw_table_remove(&r->jobs, &job->node);
         cw_job_free(job);
@@ -600,7 +661,7 @@ int cw_runner_take(struct cw_runner *r, struct cw_job *take_job)
 bool cw_runner_has_room(const struct cw_runner *r, enum cw_lane lane)
 {
     return r->queued[lane] < r->cfg.queued_max && r->light.count < r->cfg.light_max &&
-           r->cancels < r->cfg.light_max * CANCELS_FACTOR;
+           r->cancels < r->cfg.light_max * CANCELS_FACTOR && r->scheduled < SCHEDULED_MAX;
 }
 
 size_t cw_runner_count(const struct cw_runner *r)

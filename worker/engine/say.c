@@ -83,6 +83,21 @@ void cw_say_queued_behind(struct cw_job *job, const char *request_id)
     cw_say_waiting(job, &waiting);
 }
 
+void cw_say_scheduled(struct cw_job *job)
+{
+    const struct cw_watch_v1 *watch = &job->req.verify->watch;
+    const struct cw_waiting waiting = {
+        .reason = CW_WAIT_SCHEDULE,
+        .what = watch->id,
+        .detail = "a repeated verification, until its time comes",
+        .percent = -1,
+        .since_wall_ms = job->accepted_wall_ms,
+        .next_wall_ms = watch->not_before,
+    };
+    job->voice.number = (uint32_t)CW_MIN(watch->reposts, (int64_t)CW_VOICE_WAITING - 2);
+    cw_say_waiting(job, &waiting);
+}
+
 static struct cw_progress_v1 finished_of(const struct cw_job *job, const struct cw_job_step *step,
                                          const struct cw_err *err)
 {

@@ -180,5 +180,8 @@ int cw_job_make_verdict(struct cw_job *job, struct cw_verdict *ret_verdict, stru
         return cw_err_set(err, r, "no memory for a verdict");
     *(cw_job_is_plan_only(job) ? &result.would_change : &result.changes) = count_changes(job);
     result.summary = summary_of(job, &result);
+    r = cw_repeat_tell(job, &result);
+    if (r < 0)
+        return cw_err_set(err, r, "no memory for a verdict");
     return cw_verdict_encode(&job->parts->publish, &job->voice, &result, job->run_mem, ret_verdict, err);
 }
