@@ -145,6 +145,10 @@ const struct cw_cfg_row cw_settings_rows[] = {
     NUM("engine.drain-timeout", CW_CFG_DURATION, drain_timeout_ms, 1 * SEC, 10 * MIN, "8s",
         "After SIGTERM, how long everything may take: handing requests over, leaving the group, the last events."),
 
+    STR("dns.resolver", NULL, dns_resolver, NULL,
+        "Name servers that a worker inside the network asks for a workspace's name, before it reads private DNS zones: system, or "
+        "addresses (10.0.0.4,10.0.0.5:5353); empty = none is asked."),
+
     NUM("reaper.interval", CW_CFG_DURATION, reaper_interval_ms, 0, 30 * DAY, "1h",
         "Between two looks of the fleet for verification clusters that no request owns any more; 0s = never."),
     NUM("reaper.age", CW_CFG_DURATION, reaper_age_ms, 10 * MIN, 30 * DAY, "3h",

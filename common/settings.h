@@ -77,6 +77,7 @@ struct cw_settings {
     int64_t repost_interval_ms;
     int64_t undo_timeout_ms;
     int64_t drain_timeout_ms;
+    const char *dns_resolver;   /* "" = none */
     int64_t reaper_interval_ms; /* 0 = never */
     int64_t reaper_age_ms;
 

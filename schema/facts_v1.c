@@ -90,6 +90,7 @@ static const struct cw_member facts_members[] = {
     TEXT("linkId", link_id),
     TEXT("recordName", record_name),
     LIST("records", records, record_count, cw_dns_record_v1_shape),
+    OBJECT("resolver", resolver, cw_probe_dns_v1_shape),
     TEXT("browserZoneId", browser_zone_id),
     TEXT("browserEndpointId", browser_endpoint_id),
     TEXT("clusterId", cluster_id),

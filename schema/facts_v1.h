@@ -6,6 +6,7 @@
 
 #include "schema/compute_v1.h"
 #include "schema/diagnosis_v1.h"
+#include "schema/probe_v1.h"
 
 #define CW_FACTS_BYTES_MAX ((size_t)1024 * 1024)
 
@@ -68,6 +69,7 @@ struct cw_facts {
     const char *record_name;
     struct cw_dns_record_v1 *records;
     size_t record_count;
+    struct cw_probe_dns_v1 resolver; /* what the worker's own name server answered; server NULL: not asked */
 
     /* ensure_browser_authentication */
     const char *browser_zone_id;

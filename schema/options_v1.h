@@ -36,7 +36,7 @@ struct cw_options_v1 {
     int auto_repair;  /* enum cw_auto_repair */
     bool launch_cluster;
     int64_t repeat_seconds; /* verify; 0 = once */
-    int order; /* enum cw_order */
+    int order;              /* enum cw_order */
 };
 
 struct cw_subnet_v1 {

@@ -4,7 +4,10 @@
 #define COUNT(member) .count_offset = offsetof(struct cw_probe_dns_v1, member)
 static const struct cw_member dns_members[] = {
     {.name = "server", .type = CW_MEMBER_TEXT, AT(server), .text = "DNS server that was asked"},
-    {.name = "rcode", .type = CW_MEMBER_TEXT, AT(rcode), .text = "NOERROR, NXDOMAIN, SERVFAIL or TIMEOUT"},
+    {.name = "rcode",
+     .type = CW_MEMBER_TEXT,
+     AT(rcode),
+     .text = "NOERROR, NXDOMAIN, NODATA, SERVFAIL or TIMEOUT"},
     {.name = "cname", .type = CW_MEMBER_TEXTS, AT(cname), COUNT(cname_count), .text = "the chain of names"},
     {.name = "addresses",
      .type = CW_MEMBER_TEXTS,
@@ -15,10 +18,10 @@ static const struct cw_member dns_members[] = {
 };
 #undef AT
 #undef COUNT
-static const struct cw_shape dns_shape = {.name = "probeDns",
-                                          .text = "A DNS server's answer.",
-                                          .bytes = sizeof(struct cw_probe_dns_v1),
-                                          CW_MEMBERS(dns_members)};
+const struct cw_shape cw_probe_dns_v1_shape = {.name = "probeDns",
+                                               .text = "A DNS server's answer.",
+                                               .bytes = sizeof(struct cw_probe_dns_v1),
+                                               CW_MEMBERS(dns_members)};
 
 #define AT(member) .offset = offsetof(struct cw_probe_tcp_v1, member)
 static const struct cw_member tcp_members[] = {
@@ -68,7 +71,7 @@ static const struct cw_member members[] = {
      .type = CW_MEMBER_LIST,
      AT(dns),
      COUNT(dns_count),
-     .child = &dns_shape,
+     .child = &cw_probe_dns_v1_shape,
      .text = "answers to plain queries"},
     {.name = "getaddrinfo",
      .type = CW_MEMBER_TEXTS,

@@ -49,6 +49,7 @@ struct cw_probe_v1 {
     const char *rows_json; /* what the query returned */
 };
 
+extern const struct cw_shape cw_probe_dns_v1_shape;
 extern const struct cw_shape cw_probe_v1_shape;
 
 #endif

@@ -51,6 +51,7 @@ struct cw_proof_v1 {
     const char *link_id;
     struct cw_dns_record_v1 *records;
     size_t record_count;
+    struct cw_probe_dns_v1 resolver;
     const char *required_nsg_rules;
     const char *public_network_access;
     int no_public_ip; /* enum cw_tri */

@@ -147,7 +147,7 @@ static void keep_unseen(struct cw_snapshot_v1 *s, const struct cw_proof_v1 *e,
         s->zone_id = before->zone_id;
         s->link_id = before->link_id;
     }
-    if (e->zone_name == NULL || e->zone_id == NULL) {
+    if (s->record_count == 0 && (e->zone_name == NULL || e->zone_id == NULL)) {
         s->records = before->records;
         s->record_count = before->record_count;
     }

@@ -114,6 +114,25 @@ bool cw_vnet_connects(const struct cw_vnet *vnet, const char *address)
     return false;
 }
 
+int cw_network_address_use(struct cw_arm *arm, const struct cw_call *call, const char *vnet_id,
+                           const char *address, enum cw_address_use *ret_use, struct cw_err *err)
+{
+    json_t *doc = NULL;
+    const char *path =
+        cw_arena_printf(call->mem, "%s/CheckIPAddressAvailability?ipAddress=%s", vnet_id, address);
+    if (path == NULL)
+        return cw_check_mem(call, err);
+    int r = cw_arm_get(arm, call, path, &cw_api_network, &doc, err);
+    if (r == -CW_EINVAL && cw_z_eq(err->remote_code, "PrivateIPAddressNotInAnySubnet")) {
+        cw_err_clear(err);
+        *ret_use = CW_ADDRESS_ELSEWHERE;
+        return 0;
+    }
+    if (r == 0)
+        *ret_use = cw_json_bool(doc, "available", false) ? CW_ADDRESS_FREE : CW_ADDRESS_TAKEN;
+    return r;
+}
+
 const struct cw_subnet *cw_vnet_subnet(const struct cw_vnet *vnet, const char *name)
 {
     for (size_t i = 0; i < vnet->subnet_count; i++)

@@ -68,6 +68,14 @@ char *cw_vnet_free_prefix(const struct cw_vnet *vnet, int bits, struct cw_arena 
 int cw_network_wait_vnet(struct cw_arm *arm, const struct cw_call *call, const char *id,
                          struct cw_vnet *ret_vnet, struct cw_err *err);
 
+enum cw_address_use {
+    CW_ADDRESS_FREE = 0,  /* of a subnet, and nothing has it */
+    CW_ADDRESS_TAKEN,     /* of a subnet, and something has it, or the platform keeps it */
+    CW_ADDRESS_ELSEWHERE, /* of no subnet of the VNet */
+};
+int cw_network_address_use(struct cw_arm *arm, const struct cw_call *call, const char *vnet_id,
+                           const char *address, enum cw_address_use *ret_use, struct cw_err *err);
+
 /* What a subnet must have; NULL members are not looked at (and left as they are). */
 struct cw_subnet_goal {
     const char *name;

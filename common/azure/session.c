@@ -44,6 +44,12 @@ static int choose_cloud(struct cw_azure_session *s, struct cw_err *err)
     return r;
 }
 
+static int open_resolver(struct cw_azure_session *s, struct cw_err *err)
+{
+    return is_set(s->settings->dns_resolver) ? cw_dns_new(s->loop, s->settings->dns_resolver, &s->dns, err)
+                                             : 0;
+}
+
 static int open_credential(struct cw_azure_session *s, struct cw_err *err)
 {
     const struct cw_settings *set = s->settings;
@@ -117,6 +123,8 @@ int cw_azure_session_open(struct cw_azure_session *session, struct cw_loop *loop
     if (r == 0)
         r = cw_http_new(loop, &http, &session->http, err);
     if (r == 0)
+        r = open_resolver(session, err);
+    if (r == 0)
         r = open_credential(session, err);
     if (r == 0)
         r = cw_azure_tenant_open(session, NULL, &session->own, err);
@@ -130,6 +138,7 @@ void cw_azure_session_close(struct cw_azure_session *session)
     cw_azure_tenant_close(&session->own);
     cw_credential_free(session->credential);
     cw_http_free(session->http);
+    cw_dns_free(session->dns);
     cw_arena_free(session->mem);
     *session = (struct cw_azure_session){0};
 }

@@ -7,6 +7,7 @@
 #include "common/azure/arm.h"
 #include "common/azure/databricks.h"
 #include "common/azure/quota.h"
+#include "common/azure/resolver.h"
 #include "common/settings.h"
 
 /* Clients for the subscriptions of one tenant, with its budget. */
@@ -19,6 +20,7 @@ struct cw_azure_tenant {
 struct cw_azure_session {
     struct cw_cloud cloud;
     struct cw_http *http;
+    struct cw_dns *dns; /* NULL = dns.resolver names none */
     struct cw_credential *credential;
     struct cw_azure_tenant own; /* of the identity */
     struct cw_arena *mem;       /* strings of a custom cloud */

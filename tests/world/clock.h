@@ -14,6 +14,7 @@ void world_loop_reset(void);
 void world_http_reset(void);
 void world_redis_reset(void);
 void world_kafka_reset(void);
+void world_dns_reset(void);
 /* What the running worker's wall clock shows beside the true one. */
 int64_t world_skew_ms(void);
 

@@ -68,6 +68,7 @@ void world_reset(uint64_t seed)
     world_http_reset();
     world_redis_reset();
     world_kafka_reset();
+    world_dns_reset();
 }
 
 void world_advance(int64_t ms)

@@ -85,6 +85,12 @@ int64_t world_wall_ms(void);
 /* Let time pass without a fiber (from the loop's stack, or between runs). */
 void world_advance(int64_t ms);
 
+/* Name servers: they answer by the model. The workers sit in this VNet of it (NULL: on the internet). */
+void world_dns_sit(const char *vnet_id);
+/* The next `count` lookups fail with this error, CW_E…. */
+void world_dns_fail(int error, size_t count);
+size_t world_dns_lookups(void);
+
 /* Redis: the model of tests/world/redis.h, unless a test answers scripts by name and commands itself. down = each call fails with
  * -CW_ENET. */
 typedef int (*world_script)(void *arg, size_t key_count, const char *const *keys, size_t arg_count,

@@ -17,7 +17,7 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     const struct cw_probe_question question = {
         .host = c->facts->workspace_url,
         .address = c->facts->endpoint_address,
-        .zone = c->facts->zone_name,
+        .zone = c->facts->zone_name != NULL ? c->facts->zone_name : c->svc->cloud->private_zone,
     };
     struct cw_probe_v1 probe = {0};
     const char *output = NULL;

@@ -55,13 +55,17 @@ int cw_step_keep(struct cw_step_ctx *c, struct cw_err *err)
     return c->call.plan_only || c->ops->keep == NULL ? 0 : c->ops->keep(c->ops_arg, c->out, err);
 }
 
+static struct cw_proof_error_v1 *proof_of(struct cw_step_ctx *c)
+{
+    return c->facts->is_repaired == CW_TRI_YES ? &c->out->proof_again : &c->out->proof_error;
+}
+
 int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, const char *remedy,
                          const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    struct cw_proof_error_v1 *error =
-        c->facts->is_repaired == CW_TRI_YES ? &c->out->proof_again : &c->out->proof_error;
+    struct cw_proof_error_v1 *error = proof_of(c);
     *error = (struct cw_proof_error_v1){
         .step = step,
         .code = cw_err_name(code),
@@ -73,6 +77,11 @@ int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, cons
         return -CW_ENOMEM;
     cw_step_found(c, "%s", error->message);
     return 0;
+}
+
+void cw_step_proof_code(struct cw_step_ctx *c, const char *code)
+{
+    proof_of(c)->code = code;
 }
 
 void cw_step_ensured(struct cw_step_ctx *c, const struct cw_ensured *ensured, const char *what)

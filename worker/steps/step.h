@@ -8,6 +8,7 @@
 #define CW_WORKER_STEPS_STEP_H
 
 #include "common/azure/databricks.h"
+#include "common/azure/resolver.h"
 #include "common/azure/resources.h"
 #include "schema/facts_v1.h"
 #include "schema/request.h"
@@ -26,6 +27,7 @@ struct cw_policy {
 struct cw_clients {
     struct cw_arm *arm;
     struct cw_databricks *databricks;
+    struct cw_dns *dns; /* name servers of the worker's own network; NULL = none is asked */
     const struct cw_cloud *cloud;
     const struct cw_policy *policy;
 };
@@ -104,6 +106,8 @@ int cw_step_keep(struct cw_step_ctx *c, struct cw_err *err);
  * (proof_again after repairs); returns 0, or -CW_ENOMEM. remedy may be NULL. */
 int cw_step_proof_failed(struct cw_step_ctx *c, const char *step, int code, const char *remedy,
                          const char *fmt, ...) CW_PRINTF(5, 6);
+/* A name for the failure that was said last, more exact than its code. It lives as long as the worker. */
+void cw_step_proof_code(struct cw_step_ctx *c, const char *code);
 /* found or changed, by what an ensure function did; `what` names the thing ("subnet private-endpoints"). */
 void cw_step_ensured(struct cw_step_ctx *c, const struct cw_ensured *ensured, const char *what);
 /* The workspace whose REST API is called: url from the facts, or what this step has found. */

@@ -1,8 +1,10 @@
 /* verify_dns: the zone is linked to the workspace's VNet, and its record equals the endpoint's address.
- * Wrong, missing and duplicate are told apart.  Writes: nothing.  Source: guide, shared steps, step 1. */
+ * Wrong, missing, stale and duplicate are told apart. A name server of the worker's own network (dns.resolver) is asked first: what it
+ * proves is not read from Azure.  Writes: nothing.  Source: guide, shared steps, step 1. */
 #include "common/azure/privatedns.h"
 #include "common/azure/workspace.h"
 #include "worker/steps/browser_picture.h"
+#include "worker/steps/dns_record.h"
 #include "worker/steps/plans.h"
 
 #define STEP "verify_dns"
@@ -14,39 +16,97 @@ static int proof_failed(struct cw_step_ctx *c, const char *remedy, const char *w
                                 detail == NULL ? "" : ": ", detail == NULL ? "" : detail);
 }
 
-/* The approved databricks_ui_api endpoint in the workspace's VNet; sets the facts about it. */
+/* One connection: sets the facts when its endpoint is approved, in the workspace's VNet, and has an address. */
+static int look_at_endpoint(struct cw_step_ctx *c, const struct cw_endpoint_connection *connection,
+                            const char **ret_address, struct cw_err *err)
+{
+    struct cw_private_endpoint endpoint;
+    struct cw_nic nic = {0};
+    int r = cw_network_get_private_endpoint(c->svc->arm, &c->call, connection->endpoint_id, &endpoint, err);
+    if (r == -CW_ENOTFOUND || (r == 0 && !cw_armid_is_within(endpoint.subnet_id, c->facts->vnet_id))) {
+        cw_err_clear(err);
+        return 0;
+    }
+    if (r == 0)
+        r = cw_network_get_nic(c->svc->arm, &c->call, endpoint.nic_id, &nic, err);
+    if (r < 0 || nic.address_count == 0)
+        return r;
+    c->out->endpoint_id = endpoint.id;
+    c->out->endpoint_name = endpoint.name;
+    c->out->endpoint_status = endpoint.status;
+    c->out->nic_id = endpoint.nic_id;
+    c->out->endpoint_address = *ret_address = nic.addresses[0];
+    cw_step_found(c, "endpoint %s has address %s", endpoint.name, nic.addresses[0]);
+    return 0;
+}
+
+/* The approved databricks_ui_api endpoint in the workspace's VNet; without one the status says what there is instead. */
 static int find_endpoint(struct cw_step_ctx *c, const char **ret_address, struct cw_err *err)
 {
     struct cw_workspace ws;
+    const char *status = "None";
     *ret_address = c->facts->endpoint_address;
     if (*ret_address != NULL)
         return 0;
     int r = cw_workspace_get(c->svc->arm, &c->call, c->req->workspace_id, &ws, err);
-    for (size_t i = 0; r == 0 && i < ws.connection_count; i++) {
+    for (size_t i = 0; r == 0 && *ret_address == NULL && i < ws.connection_count; i++) {
         const struct cw_endpoint_connection *connection = &ws.connections[i];
-        struct cw_private_endpoint endpoint;
-        struct cw_nic nic = {0};
-        if (!cw_z_eq_nocase(connection->group_id, CW_GROUP_UI_API) ||
-            !cw_z_eq_nocase(connection->status, "Approved"))
+        if (!cw_z_eq_nocase(connection->group_id, CW_GROUP_UI_API))
             continue;
-        r = cw_network_get_private_endpoint(c->svc->arm, &c->call, connection->endpoint_id, &endpoint, err);
-        if (r == -CW_ENOTFOUND || (r == 0 && !cw_armid_is_within(endpoint.subnet_id, c->facts->vnet_id))) {
-            r = 0;
-            continue;
-        }
-        if (r == 0)
-            r = cw_network_get_nic(c->svc->arm, &c->call, endpoint.nic_id, &nic, err);
-        if (r < 0 || nic.address_count == 0)
-            continue;
-        c->out->endpoint_id = endpoint.id;
-        c->out->endpoint_name = endpoint.name;
-        c->out->endpoint_status = endpoint.status;
-        c->out->nic_id = endpoint.nic_id;
-        c->out->endpoint_address = *ret_address = nic.addresses[0];
-        cw_step_found(c, "endpoint %s has address %s", endpoint.name, nic.addresses[0]);
+        if (cw_z_eq_nocase(connection->status, "Approved"))
+            r = look_at_endpoint(c, connection, ret_address, err);
+        else if (connection->status != NULL)
+            status = connection->status;
+    }
+    if (r == 0 && *ret_address == NULL)
+        c->out->endpoint_status = status;
+    return r < 0 ? cw_err_wrap(err, "look for the private endpoint") : 0;
+}
+
+static void keep_answer(struct cw_step_ctx *c, const struct cw_dns_answer *answer)
+{
+    c->out->resolver = (struct cw_probe_dns_v1){
+        .server = answer->server,
+        .rcode = answer->rcode,
+        .cname = answer->cname,
+        .cname_count = answer->cname_count,
+        .addresses = answer->addresses,
+        .address_count = answer->address_count,
+        .ttl = answer->ttl,
+    };
+}
+
+/* *ret_proven: the record leads to the endpoint. Nothing else that a server says means anything: the worker may sit elsewhere. */
+static int ask_resolver(struct cw_step_ctx *c, const char *address, bool *ret_proven, struct cw_err *err)
+{
+    struct cw_dns_answer answer;
+    const char *name = cw_cloud_record_name(c->svc->cloud, c->facts->workspace_url, c->call.mem);
+    *ret_proven = false;
+    if (c->svc->dns == NULL || name == NULL)
+        return 0;
+    int r = cw_resolver_ask(c->svc->dns, &c->call, c->facts->workspace_url, &answer, err);
+    if (r == -CW_ENET || (r == -CW_ETIMEDOUT && !cw_is_past(c->call.until))) {
+        cw_step_found(c, "the worker's name server did not answer (%s): Azure is read instead", err->text);
+        cw_err_clear(err);
         return 0;
     }
-    return r < 0 ? cw_err_wrap(err, "look for the private endpoint") : 0;
+    if (r < 0)
+        return cw_err_wrap(err, "ask the worker's name server");
+    keep_answer(c, &answer);
+    *ret_proven = cw_resolver_proves(&answer, c->svc->cloud, address);
+    if (!*ret_proven) {
+        cw_step_found(
+            c, "the worker's name server %s answers %s for %s, which may be its own view: Azure is read",
+            answer.server, answer.address_count > 0 ? answer.addresses[0] : answer.rcode,
+            c->facts->workspace_url);
+        return 0;
+    }
+    cw_step_found(c,
+                  "the worker's name server %s answers %s by way of %s: the record was not read from Azure",
+                  answer.server, answer.addresses[0], answer.cname[0]);
+    c->out->record_name = name;
+    r = cw_dns_record_keep(c, name, answer.addresses, answer.address_count, answer.ttl);
+    return r < 0 ? cw_err_set(err, CW_ENOMEM, "record") : 0;
 }
 
 /* The zone that the VNet sees; when there is none, a zone that holds the record, so that the evidence can name it. */
@@ -73,34 +133,6 @@ static int find_zone(struct cw_step_ctx *c, const char **ret_zone, bool *ret_is_
     return 0;
 }
 
-static int keep_record(struct cw_step_ctx *c, const struct cw_dns_record *record)
-{
-    struct cw_dns_record_v1 *kept = cw_arena_alloc(c->call.mem, sizeof *kept);
-    const char **addresses = cw_arena_alloc_array(c->call.mem, record->address_count + 1, sizeof *addresses);
-    if (kept == NULL || addresses == NULL)
-        return -CW_ENOMEM;
-    for (size_t i = 0; i < record->address_count; i++)
-        addresses[i] = record->addresses[i];
-    *kept = (struct cw_dns_record_v1){record->name, addresses, record->address_count, record->ttl};
-    c->out->records = kept;
-    c->out->record_count = 1;
-    return 0;
-}
-
-static int judge(struct cw_step_ctx *c, const struct cw_dns_record *record, const char *address)
-{
-    if (record->address_count == 1 && cw_z_eq(record->addresses[0], address)) {
-        cw_step_found(c, "record %s points at the endpoint (%s)", record->name, address);
-        return 0;
-    }
-    for (size_t i = 0; i < record->address_count; i++)
-        if (cw_z_eq(record->addresses[i], address))
-            return proof_failed(c, "remove the other addresses from the record",
-                                "the record has more addresses than the endpoint's", record->name);
-    return proof_failed(c, "point the record at the endpoint's address", "the record points elsewhere",
-                        record->name);
-}
-
 static int check_record(struct cw_step_ctx *c, const char *zone, const char *address, struct cw_err *err)
 {
     struct cw_dns_record record;
@@ -110,13 +142,12 @@ static int check_record(struct cw_step_ctx *c, const char *zone, const char *add
     c->out->record_name = name;
     int r = cw_privatedns_get_record(c->svc->arm, &c->call, zone, name, &record, err);
     if (r == -CW_ENOTFOUND)
-        return proof_failed(c, "add a zone group to the endpoint, or write the record",
-                            "the zone has no record", name);
+        return cw_dns_record_missing(c, STEP, name);
     if (r < 0)
         return cw_err_wrap(err, "record %s", name);
-    if (keep_record(c, &record) < 0)
+    if (cw_dns_record_keep(c, record.name, record.addresses, record.address_count, record.ttl) < 0)
         return cw_err_set(err, CW_ENOMEM, "record");
-    return judge(c, &record, address);
+    return cw_dns_record_judge(c, STEP, &record, address, err);
 }
 
 static int has_own_dns(struct cw_step_ctx *c, bool *ret_has, struct cw_err *err)
@@ -157,23 +188,17 @@ static int check_behind_own_dns(struct cw_step_ctx *c, const char *address, stru
     return 0;
 }
 
-static int verify(struct cw_step_ctx *c, struct cw_err *err)
+/* What of the zone is to be read. A record that the worker's name server has proven is not; neither is the link then, when a node of the
+ * workspace will be asked, which sees both. */
+static int check_zone(struct cw_step_ctx *c, const char *address, bool has_record, struct cw_err *err)
 {
     bool is_elsewhere = false;
-    const char *address = NULL;
     const char *zone = NULL;
     bool is_linked = false;
-    int r = find_endpoint(c, &address, err);
-    if (r == 0)
-        r = find_zone(c, &zone, &is_linked, err);
-    if (r < 0)
-        return r;
-    if (address == NULL)
-        return proof_failed(c,
-                            "create a private endpoint for " CW_GROUP_UI_API
-                            " in the workspace's VNet (a migrate request does)",
-                            "no approved " CW_GROUP_UI_API " endpoint lies in the workspace's VNet", NULL);
-    if (!is_linked)
+    if (has_record && c->req->options.launch_cluster)
+        return 0;
+    int r = find_zone(c, &zone, &is_linked, err);
+    if (r == 0 && !is_linked)
         r = has_own_dns(c, &is_elsewhere, err);
     if (r < 0)
         return r;
@@ -183,7 +208,23 @@ static int verify(struct cw_step_ctx *c, struct cw_err *err)
         return proof_failed(c, "link the private DNS zone to the workspace's VNet",
                             "no private DNS zone of the needed name is linked to the workspace's VNet",
                             c->out->zone_name);
-    return check_record(c, zone, address, err);
+    return has_record ? 0 : check_record(c, zone, address, err);
+}
+
+static int verify(struct cw_step_ctx *c, struct cw_err *err)
+{
+    const char *address = NULL;
+    bool has_record = false;
+    int r = find_endpoint(c, &address, err);
+    if (r < 0)
+        return r;
+    if (address == NULL)
+        return proof_failed(c,
+                            "create a private endpoint for " CW_GROUP_UI_API
+                            " in the workspace's VNet (a migrate request does)",
+                            "no approved " CW_GROUP_UI_API " endpoint lies in the workspace's VNet", NULL);
+    r = ask_resolver(c, address, &has_record, err);
+    return r < 0 ? r : check_zone(c, address, has_record, err);
 }
 
 static int run(struct cw_step_ctx *c, struct cw_err *err)

@@ -19,6 +19,8 @@ struct event {
     char topic[32];
     char *type;
     char *sequence;
+    char *id;
+    char *correlation_id;
     char *body;
     size_t headers;
     struct cw_kafka_header items[16]; /* malloc'ed copies */
@@ -62,6 +64,8 @@ static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err
     (void)cw_z_copy(e->topic, sizeof e->topic, rec->topic);
     e->type = header_of(rec, "ce_type");
     e->sequence = header_of(rec, "ce_sequence");
+    e->id = header_of(rec, "ce_id");
+    e->correlation_id = header_of(rec, "ce_correlationid");
     e->body = strndup(rec->value.p, rec->value.n);
     e->headers = rec->header_count;
     assert_true(e->headers <= CW_ARRAY_LEN(e->items));
@@ -136,6 +140,8 @@ static void forget_events(void)
         struct event *e = &events[--event_count];
         free(e->type);
         free(e->sequence);
+        free(e->id);
+        free(e->correlation_id);
         free(e->body);
         for (size_t i = 0; i < e->headers; i++) {
             free((char *)(uintptr_t)e->items[i].name);
@@ -391,8 +397,11 @@ static void room(void *arg)
     (void)arg;
 }
 
-static struct cw_trouble troubles[CW_TOPIC__COUNT + 1] = {
-    {.name = "progress"}, {.name = "results"}, {.name = "deadletter"}, {.name = "recall"}};
+static struct cw_trouble troubles[CW_TOPIC__COUNT + 1] = {{.name = "progress"},
+                                                          {.name = "results"},
+                                                          {.name = "deadletter"},
+                                                          {.name = "requests"},
+                                                          {.name = "recall"}};
 
 static void start_worker(struct worker *w, const char *name, int64_t lease_ms, size_t slots)
 {
@@ -406,14 +415,16 @@ static void start_worker(struct worker *w, const char *name, int64_t lease_ms, s
                                          .topic_progress = "progress",
                                          .topic_results = "results",
                                          .topic_deadletter = "deadletter",
-                                         .trouble = {&troubles[0], &troubles[1], &troubles[2]}},
-                             .recall_trouble = &troubles[3],
+                                         .topic_repeat = "requests.bulk",
+                                         .trouble = {&troubles[0], &troubles[1], &troubles[2], &troubles[3]}},
+                             .recall_trouble = &troubles[CW_TOPIC__COUNT],
                              .plan_of = plan_of,
                              .clients_of = clients_of,
                              .crash_limit = 3,
                              .undo_timeout_ms = 10000,
                              .waiting_interval_ms = 30000,
                              .cancel_timeout_ms = 10000,
+                             .repost_interval_ms = 600000,
                              .job_memory_max = (size_t)8 << 20,
                              .step_memory_max = (size_t)8 << 20,
                              .time_scale = 1,

@@ -202,6 +202,7 @@ static struct cw_engine *start_engine(const char *group, size_t slots, size_t qu
         .crash_limit = 3,
         .undo_timeout_ms = 10000,
         .waiting_interval_ms = 30000,
+        .repost_interval_ms = 900000,
         .commit_interval_ms = 20,
         .time_scale = 1,
     };
