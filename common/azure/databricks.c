@@ -275,9 +275,10 @@ int cw_dbx_list(struct cw_databricks *d, const struct cw_call *call, const struc
 
 /* --- readiness ----------------------------------------------------------------------------------------------------- */
 
+/* One of each family that the plans call: they come up one by one, and go away again. */
 static const char *const ready_paths[] = {"/api/2.1/clusters/list?page_size=1",
                                           "/api/2.1/clusters/list-node-types",
-                                          "/api/2.1/clusters/spark-versions"};
+                                          "/api/2.1/clusters/spark-versions", "/api/2.0/preview/scim/v2/Me"};
 
 static int look_ready(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
                       struct cw_err *err)

@@ -18,6 +18,10 @@
 #define FAULT_PAUSE_MS (INT64_C(2) * 60 * 1000)
 /* A bootstrap attempt gives up after about 12 minutes, and the state says so only after more of them: events come first. */
 #define START_TIMEOUT_MS (INT64_C(20) * 60 * 1000)
+#define EVENTS_PAUSE_MS (INT64_C(4) * 60 * 1000)
+#define CLOCKS_APART_MS (INT64_C(60) * 1000)
+#define ATTEMPTS_IN_VAIN 2
+#define ADD_NODES_FAILED "ADD_NODES_FAILED"
 
 static bool when(const struct cw_request *req, const struct cw_facts *facts)
 {
@@ -43,6 +47,7 @@ struct tried {
     const char *types[NODE_TYPES_MAX + 1]; /* node types, NULL-terminated */
     size_t count;
     size_t faults;   /* failures of Azure or Databricks, which may pass */
+    bool was_early;  /* a start soon after this request's own changes of the network */
     size_t clusters; /* that were removed again */
     size_t rounds;   /* of all types */
 };
@@ -152,25 +157,47 @@ static int no_capacity(struct cw_step_ctx *c, const struct cw_target *target,
         "Azure could not give a node: %s: %s", reason->code, reason->message == NULL ? "" : reason->message);
 }
 
+/* Another cluster, after a while. */
+static int try_later(struct cw_step_ctx *c, const struct cw_target *target, const struct cw_cluster *cluster,
+                     const char *why, struct tried *tried, struct cw_err *err)
+{
+    struct cw_waiting waiting = {.reason = CW_WAIT_CLUSTER,
+                                 .what = cluster->id,
+                                 .detail = why,
+                                 .percent = -1,
+                                 .since_wall_ms = cw_wall_ms()};
+    int r = remove_failed(c, target, cluster, tried, err);
+    return r < 0 ? r : cw_call_wait(&c->call, waiting, cw_arm_scaled_ms(c->svc->arm, FAULT_PAUSE_MS), err);
+}
+
 /* The service's own trouble: another node, after a while. */
 static int passing_fault(struct cw_step_ctx *c, const struct cw_target *target,
                          const struct cw_cluster *cluster, const struct cw_termination *reason,
                          struct tried *tried, struct cw_err *err)
 {
-    struct cw_waiting waiting = {.reason = CW_WAIT_CLUSTER,
-                                 .what = cluster->id,
-                                 .detail = reason->code,
-                                 .percent = -1,
-                                 .since_wall_ms = cw_wall_ms()};
-    int r = remove_failed(c, target, cluster, tried, err);
-    if (r < 0)
-        return r;
     tried->faults++;
     if (cw_z_eq_nocase(reason->type, "CLOUD_FAILURE"))
         add_type(tried, cluster);
     cw_step_found(c, "the cluster did not start: %s (%s), which may pass: another one is tried", reason->code,
                   reason->type);
-    return cw_call_wait(&c->call, waiting, cw_arm_scaled_ms(c->svc->arm, FAULT_PAUSE_MS), err);
+    return try_later(c, target, cluster, reason->code, tried, err);
+}
+
+/* What this request changed of the network takes minutes until all see it: one failure right after it proves nothing. */
+static bool may_be_early(const struct cw_step_ctx *c, const struct tried *tried)
+{
+    return !tried->was_early && (c->req->kind != CW_REQUEST_VERIFY || c->facts->is_repaired == CW_TRI_YES);
+}
+
+static int too_early(struct cw_step_ctx *c, const struct cw_target *target, const struct cw_cluster *cluster,
+                     const struct cw_termination *reason, struct tried *tried, struct cw_err *err)
+{
+    const char *code = reason->code == NULL ? cluster->state : reason->code;
+    tried->was_early = true;
+    cw_step_found(
+        c, "the cluster did not start: %s, perhaps too soon after the network was changed: one more is tried",
+        code);
+    return try_later(c, target, cluster, code, tried, err);
 }
 
 static int judge_failure(struct cw_step_ctx *c, const struct cw_target *target,
@@ -187,6 +214,10 @@ static int judge_failure(struct cw_step_ctx *c, const struct cw_target *target,
         *ret_again = true;
         return passing_fault(c, target, cluster, &reason, tried, err);
     }
+    if (may_be_early(c, tried)) {
+        *ret_again = true;
+        return too_early(c, target, cluster, &reason, tried, err);
+    }
     record(c, cluster);
     c->out->cluster_termination = (struct cw_termination_v1){reason.code, reason.type, reason.message};
     return cw_step_proof_failed(c, STEP, CW_EMISCONFIGURED, "see the diagnosis",
@@ -195,20 +226,67 @@ static int judge_failure(struct cw_step_ctx *c, const struct cw_target *target,
                                 reason.message == NULL ? "no reason given" : reason.message);
 }
 
+/* What events say before the state does. *ret_is_over: nothing is to be expected of further attempts. */
+static int look_at_events(struct cw_step_ctx *c, const struct cw_target *target, const char *id,
+                          int64_t since_ms, bool *ret_is_over, struct cw_err *err)
+{
+    const struct cw_cluster_event *events = NULL;
+    size_t count = 0, failed = 0;
+    struct cw_waiting waiting = {.reason = CW_WAIT_CLUSTER, .what = id, .percent = -1};
+    int r = cw_databricks_list_events(c->svc->databricks, &c->call, target, id, &events, &count, err);
+    if (r < 0)
+        return cw_err_wrap(err, "events of the verification cluster");
+    for (size_t i = 0; i < count; i++) {
+        if (!cw_z_eq(events[i].type, ADD_NODES_FAILED) || events[i].time_ms < since_ms)
+            continue;
+        failed++;
+        *ret_is_over = *ret_is_over || cw_termination_is_capacity(&events[i].reason);
+        if (waiting.detail == NULL)
+            waiting.detail = events[i].reason.code;
+    }
+    *ret_is_over = *ret_is_over || failed >= ATTEMPTS_IN_VAIN;
+    waiting.next_wall_ms = cw_wall_ms() + cw_arm_scaled_ms(c->svc->arm, EVENTS_PAUSE_MS);
+    if (failed > 0)
+        cw_call_waiting(&c->call, &waiting);
+    return 0;
+}
+
+/* Until it runs, can't run any more, or its time is up: -CW_ETIMEDOUT only for that of the step. */
+static int watch_start(struct cw_step_ctx *c, const struct cw_target *target, const char *id,
+                       struct cw_cluster *cluster, struct cw_err *err)
+{
+    const struct cw_deadline until = cw_in_ms(cw_arm_scaled_ms(c->svc->arm, START_TIMEOUT_MS));
+    int64_t since_ms =
+        cw_wall_ms() - CLOCKS_APART_MS; /* events of an earlier start say nothing of this one */
+    for (bool is_over = false; !is_over && !cw_is_past(until);) {
+        struct cw_call call = c->call;
+        call.until =
+            cw_sooner(cw_sooner(call.until, until), cw_in_ms(cw_arm_scaled_ms(c->svc->arm, EVENTS_PAUSE_MS)));
+        int r = cw_databricks_wait_cluster(c->svc->databricks, &call, target, id, "RUNNING", cluster, err);
+        if (r == 0)
+            return 0;
+        if (r != -CW_ETIMEDOUT)
+            return cw_err_wrap(err, "wait for the verification cluster");
+        if (cw_is_past(c->call.until))
+            return r;
+        cw_err_clear(err);
+        r = look_at_events(c, target, id, since_ms, &is_over, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* *ret_again: it failed and is gone; another one is worth a try. */
 static int wait_until_running(struct cw_step_ctx *c, const struct cw_target *target, const char *id,
                               struct tried *tried, bool *ret_again, struct cw_err *err)
 {
     struct cw_cluster cluster = {.id = id, .state = "PENDING"};
-    struct cw_call call = c->call;
-    call.until = cw_sooner(call.until, cw_in_ms(cw_arm_scaled_ms(c->svc->arm, START_TIMEOUT_MS)));
-    int r = cw_databricks_wait_cluster(c->svc->databricks, &call, target, id, "RUNNING", &cluster, err);
-    if (r < 0 && r != -CW_ETIMEDOUT)
-        return cw_err_wrap(err, "wait for the verification cluster");
-    if (r == -CW_ETIMEDOUT && cw_is_past(c->call.until))
+    int r = watch_start(c, target, id, &cluster, err);
+    if (r < 0)
         return r;
     cluster.id = id;
-    if (r == -CW_ETIMEDOUT || !cw_z_eq(cluster.state, "RUNNING"))
+    if (!cw_z_eq(cluster.state, "RUNNING"))
         return judge_failure(c, target, &cluster, tried, ret_again, err);
     record(c, &cluster);
     cw_step_found(c, "cluster %s is RUNNING", id);

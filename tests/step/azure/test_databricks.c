@@ -136,9 +136,34 @@ static void ready_means_good_several_times_in_a_row(void **state)
     world_route("GET", "list-node-types", 500,
                 "{\"error_code\":\"X\",\"message\":\"UnknownWorkerEnvironmentException\"}", NULL);
     world_route("GET", "list-node-types", 200, "{}", NULL);
+    world_route("GET", "scim/v2/Me", 200, "{}", NULL);
     assert_int_equal(bench_run(b, wait_ready), 0);
     assert_int_equal(world_calls_of("GET", "list-node-types"), 6);
     assert_int_equal(b->waits[CW_WAIT_READY], 5);
+}
+
+/* Each of them may be the one that is still bad. */
+static void ready_means_each_endpoint(void **state)
+{
+    static const char *const parts[] = {"clusters/list?", "list-node-types", "spark-versions", "scim/v2/Me"};
+    struct bench *b = *state;
+    for (size_t bad = 0; bad < CW_ARRAY_LEN(parts); bad++) {
+        world_routes();
+        size_t before = world_calls_of("GET", parts[bad]);
+        for (size_t i = 0; i < CW_ARRAY_LEN(parts); i++) {
+            world_route("GET", parts[i], 200, "{}", NULL);
+            world_route("GET", parts[i], 200, "{}", NULL);
+            if (i == bad)
+                world_route(
+                    "GET", parts[i], 400,
+                    "{\"error_code\":\"INVALID_PARAMETER_VALUE\",\"message\":\"Current organization 1 does not "
+                    "have any associated worker environments\"}",
+                    NULL);
+            world_route("GET", parts[i], 200, "{}", NULL);
+        }
+        assert_int_equal(bench_run(b, wait_ready), 0);
+        assert_int_equal(world_calls_of("GET", parts[bad]) - before, 6); /* two good, one bad, three good */
+    }
 }
 
 static void a_lasting_denial_ends_the_wait(void **state)
@@ -556,6 +581,7 @@ int main(void)
         BENCH_TEST(a_refused_token_is_refreshed_once),
         BENCH_TEST(login_pages_are_denials),
         BENCH_TEST(ready_means_good_several_times_in_a_row),
+        BENCH_TEST(ready_means_each_endpoint),
         BENCH_TEST(a_lasting_denial_ends_the_wait),
         BENCH_TEST(the_youngest_of_a_name_is_found_over_pages),
         BENCH_TEST(a_cluster_is_made_once_and_dies_by_itself),

@@ -2,7 +2,7 @@
 #include "tests/unit/worker/engine/runner_rig.h"
 
 #define WATCHED \
-    "/subscriptions/11111111-1111-1111-1111-111111111111/resourcegroups/g/providers/microsoft.databricks/workspaces/w"
+    "/subscriptions/11111111-1111-1111-1111-111111111111/resourcegroups/g/providers/microsoft.databricks/workspaces/watched"
 #define REQUEST "verify.v1"
 
 /* As from Kafka. */
@@ -169,11 +169,11 @@ static void drift_is_told(struct cw_arena *mem)
     assert_true(has_verdict("watch#2", "failed"));
     assert_non_null(
         strstr(verdict_of("watch#2"),
-               "\"drift\":[{\"what\":\"outcome\",\"before\":\"succeeded\",\"after\":\"failed\"}]"));
+               "\"drift\":[{\"after\":\"failed\",\"before\":\"succeeded\",\"what\":\"outcome\"}]"));
     assert_non_null(strstr(verdict_of("watch#2"), "since the last run 1 thing changed"));
     take_run(&w, "watch#3");
     wait_idle(&w);
-    assert_non_null(strstr(verdict_of("watch#3"), "\"before\":\"failed\",\"after\":\"succeeded\""));
+    assert_non_null(strstr(verdict_of("watch#3"), "\"after\":\"succeeded\",\"before\":\"failed\""));
     (void)ASK(mem, "FLUSHALL");
     take_run(&w, "watch#4"); /* what the last verdict said came with it */
     stop_worker(&w);
