@@ -105,6 +105,7 @@ static void close_clients(struct rig *rig)
     cw_arm_free(rig->svc.arm);
     cw_credential_free(rig->credential);
     cw_http_free(rig->http);
+    cw_dns_free(rig->svc.dns);
     cw_loop_free(rig->loop);
     az_model_free(rig->model);
 }
@@ -207,6 +208,12 @@ const char *rig_read_state(const char *name, struct cw_buf *out)
         cw_buf_add(out, block, n);
     (void)fclose(f);
     return cw_buf_z(out);
+}
+
+void rig_use_resolver(struct rig *rig, const char *servers)
+{
+    struct cw_err err = {0};
+    must(cw_dns_new(rig->loop, servers, &rig->svc.dns, &err), &err);
 }
 
 struct rig *rig_restart(struct rig *take_rig)

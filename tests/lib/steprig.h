@@ -68,6 +68,9 @@ struct rig *rig_new(const char *state, const char *kind, const char *data);
 struct rig *rig_restart(struct rig *take_rig);
 void rig_free(struct rig *rig);
 
+/* Workers have name servers of their own network to ask (dns.resolver); see world_dns_sit(). */
+void rig_use_resolver(struct rig *rig, const char *servers);
+
 /* One attempt of one step; its output is folded into the facts when it succeeds. ONCE steps are probed first when
  * is_again. */
 int rig_attempt(struct rig *rig, const struct cw_step *step, bool is_again, struct cw_err *err);
