@@ -157,6 +157,102 @@ static void a_passing_fault_is_tried_again(void **state)
     }
 }
 
+#define NEW "{\"workspaceId\":\"" RIG_WORKSPACE("new-ws") "\",\"region\":\"chinaeast2\"}"
+#define NO_CONTROL_PLANE                                                                            \
+    "{\"state\":\"TERMINATED\",\"node_type_id\":\"Standard_F4s\",\"termination_reason\":{\"code\":" \
+    "\"CONTROL_PLANE_REQUEST_FAILURE\",\"type\":\"SERVICE_FAULT\",\"parameters\":{}}}"
+
+static struct rig *before_launch(const char *state, const char *kind, const char *data, uint64_t failures)
+{
+    struct rig *rig = rig_new(state, kind, data);
+    rig_run_until(rig, &cw_step_launch_cluster);
+    rig = rig_restart(rig);
+    world_inject(&(struct world_fault){.nth = 1,
+                                       .count = failures,
+                                       .url_part = "clusters/get",
+                                       .kind = WORLD_FAULT_ANSWER,
+                                       .status = 200,
+                                       .body = NO_CONTROL_PLANE});
+    return rig;
+}
+
+/* Not all of Azure has seen what this request has just changed. */
+static void one_failure_after_own_changes_proves_nothing(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    for (uint64_t failures = 1; failures <= 2; failures++) {
+        struct rig *rig = before_launch(RIG_EMPTY, "provision", NEW, failures);
+        int64_t began = cw_mono_ms();
+        if (rig_attempt(rig, &cw_step_launch_cluster, false, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_true(cw_mono_ms() - began >= 2 * 60 * 1000);
+        assert_true(rig_has_found(rig, "perhaps too soon after the network was changed"));
+        assert_int_equal(rig_changes(rig, "clusters/create"), 2);
+        assert_int_equal(rig_changes(rig, "permanent-delete"), 1);
+        assert_int_equal(rig->facts.proof_error.code == NULL, failures == 1);
+        rig_free(rig);
+    }
+}
+
+static void a_verification_that_changed_nothing_judges_the_first(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = before_launch(RIG_HEALTHY, "verify", HEALTHY, 1);
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, false, &err), 0);
+    assert_non_null(strstr(rig->facts.proof_error.message, "CONTROL_PLANE_REQUEST_FAILURE"));
+    assert_int_equal(rig_changes(rig, "clusters/create"), 1);
+    rig_free(rig);
+}
+
+#define FAILED_NODES(code)                                                                                 \
+    "{\"timestamp\":9999999999999,\"type\":\"ADD_NODES_FAILED\",\"details\":{\"reason\":{\"code\":\"" code \
+    "\",\"type\":\"CLOUD_FAILURE\",\"parameters\":{}}}}"
+
+static struct rig *pending_with_events(const char *events, uint64_t looks)
+{
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, &cw_step_launch_cluster);
+    rig = rig_restart(rig);
+    world_inject(
+        &(struct world_fault){.nth = 1,
+                              .count = looks,
+                              .url_part = "clusters/get",
+                              .kind = WORLD_FAULT_ANSWER,
+                              .status = 200,
+                              .body = "{\"state\":\"PENDING\",\"node_type_id\":\"Standard_DS3_v2\"}"});
+    world_inject(&(struct world_fault){.nth = 1,
+                                       .count = 2,
+                                       .url_part = "clusters/events",
+                                       .kind = WORLD_FAULT_ANSWER,
+                                       .status = 200,
+                                       .body = events});
+    return rig;
+}
+
+/* The state would say PENDING for another quarter of an hour. */
+static void events_are_read_while_it_waits(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = pending_with_events(
+        "{\"events\":[" FAILED_NODES("BOOTSTRAP_TIMEOUT") "," FAILED_NODES("BOOTSTRAP_TIMEOUT") "]}",
+        UINT64_MAX);
+    int64_t began = cw_mono_ms();
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, false, &err), 0);
+    assert_true(cw_mono_ms() - began < 10 * 60 * 1000);
+    assert_non_null(strstr(rig->facts.proof_error.message, "BOOTSTRAP_TIMEOUT"));
+    assert_string_equal(rig->facts.cluster_termination.code, "BOOTSTRAP_TIMEOUT");
+    rig_free(rig);
+    /* One node that failed may be followed by one that does not. */
+    rig = pending_with_events("{\"events\":[" FAILED_NODES("BOOTSTRAP_TIMEOUT") "]}", 20);
+    assert_int_equal(rig_attempt(rig, &cw_step_launch_cluster, false, &err), 0);
+    assert_null(rig->facts.proof_error.code);
+    assert_int_equal(rig_changes(rig, "clusters/create"), 1);
+    rig_free(rig);
+}
+
 static void without_a_cluster_only_the_configuration_is_checked(void **state)
 {
     (void)state;
@@ -165,6 +261,8 @@ static void without_a_cluster_only_the_configuration_is_checked(void **state)
         "{\"workspaceId\":\"" RIG_WORKSPACE("healthy-ws") "\",\"options\":{\"launchCluster\":false}}");
     rig_run_until(rig, NULL);
     assert_int_equal(rig_changes(rig, NULL), 0);
+    assert_int_equal(rig->write_count, 0);
+    assert_int_equal(rig->counts.writes + rig->counts.deletes, 0);
     assert_null(rig->facts.cluster_id);
     rig_free(rig);
 }
@@ -237,6 +335,9 @@ int main(void)
         cmocka_unit_test(undo_of_a_launch_leaves_no_cluster),
         cmocka_unit_test(no_capacity_means_the_next_node_type),
         cmocka_unit_test(a_passing_fault_is_tried_again),
+        cmocka_unit_test(one_failure_after_own_changes_proves_nothing),
+        cmocka_unit_test(a_verification_that_changed_nothing_judges_the_first),
+        cmocka_unit_test(events_are_read_while_it_waits),
         cmocka_unit_test(without_a_cluster_only_the_configuration_is_checked),
         cmocka_unit_test(verify_dns_survives_failures),
         cmocka_unit_test(launch_survives_failures),
