@@ -54,7 +54,8 @@ static int make_policy(struct cw_services *s, struct cw_err *err)
 
 static void show_clients(struct cw_services *s, struct tenant *t, const struct cw_azure_tenant *azure)
 {
-    t->clients = (struct cw_clients){azure->arm, azure->databricks, s->azure.dns, &s->azure.cloud, &s->policy};
+    t->clients =
+        (struct cw_clients){azure->arm, azure->databricks, s->azure.dns, &s->azure.cloud, &s->policy};
 }
 
 static int add_tenant(struct cw_services *s, const char *id, struct tenant **ret_tenant, struct cw_err *err)
