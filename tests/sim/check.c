@@ -97,8 +97,21 @@ static void first_verdict(size_t i, const struct kafka_message *m)
                  sequence, f->top);
 }
 
+static void request_of(const struct kafka_message *m, char out[32])
+{
+    const char *at = memmem(m->value.p, m->value.n, "\"requestId\":\"", 13);
+    (void)snprintf(out, 32, "%.*s", at == NULL ? 0 : (int)strcspn(at + 13, "\""), at == NULL ? "" : at + 13);
+}
+
 static void on_verdict(const struct kafka_message *m)
 {
+    char id[32];
+    size_t request, run;
+    request_of(m, id);
+    if (sim_run_parse(id, &request, &run)) {
+        sim_watch_on_verdict(id, request, run, m);
+        return;
+    }
     size_t i = fate_of(header_of(m, "ce_id"));
     if (i == sim.plan.request_count || !sim.fates[i].is_sent) {
         sim_fail("a verdict that nobody asked for: %s", header_of(m, "ce_id"));
@@ -141,8 +154,10 @@ static void on_progress(const struct kafka_message *m)
         sim_fail("a progress event without request or sequence");
         return;
     }
-    (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(at + 13, "\""), at + 13);
-    size_t i = 0;
+    request_of(m, id);
+    size_t i = 0, run;
+    if (sim_run_parse(id, &i, &run))
+        return;
     for (char name[32]; i < sim.plan.request_count; i++) {
         sim_request_id(&sim.plan, i, name);
         if (strcmp(name, id) == 0)
@@ -205,8 +220,24 @@ static bool has_letter(const char *topic, int32_t partition, int64_t offset)
     return false;
 }
 
+/* A run that waits is written anew: the later copy stands for it. */
+static bool is_reposted(const char *topic, int32_t partition, const struct kafka_message *message)
+{
+    for (size_t i = kafka_count(topic, partition); i > 0; i--) {
+        const struct kafka_message *m = kafka_at(topic, partition, i - 1);
+        if (m->offset <= message->offset)
+            return false;
+        if (strcmp(header_of(m, "ce_id"), header_of(message, "ce_id")) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool sim_is_finished(const char *topic, int32_t partition, const struct kafka_message *message)
 {
+    size_t request, run;
+    if (sim_run_parse(header_of(message, "ce_id"), &request, &run))
+        return sim_run_has_verdict(request, run) || is_reposted(topic, partition, message);
     const char *at = memmem(message->value.p, message->value.n, "\"id\":\"r", 7);
     if (at == NULL)
         return has_letter(topic, partition, message->offset);
@@ -265,7 +296,7 @@ static void on_redis_write(void *arg, const char *what, const char *key)
 {
     (void)arg;
     const char *job = strcmp(what, "journal.verdict") == 0 ? strstr(key, "}:job:r") : NULL;
-    if (job != NULL) {
+    if (job != NULL && strchr(job, '#') == NULL) {
         struct sim_fate *f = &sim.fates[strtoul(job + 7, NULL, 10)];
         f->stored_ms = f->stored_ms > 0 ? f->stored_ms : cw_mono_ms();
     }
@@ -301,7 +332,7 @@ static void on_script(void *arg, const char *name, size_t key_count, const char 
     if (!is_fenced || key_count < 2 || answer->type != REDIS_LIST || answer->items[0].number != 1)
         return;
     const char *job = strstr(keys[0], "}:job:r");
-    if (strcmp(name, "journal.claim") == 0 && job != NULL)
+    if (strcmp(name, "journal.claim") == 0 && job != NULL && strchr(job, '#') == NULL)
         sim.fates[strtoul(job + 7, NULL, 10)].claims++;
     if (strcmp(name, "journal.write") == 0 && job != NULL && !cw_z_eq(args[2].p, "0"))
         check_begin(strtoul(job + 7, NULL, 10), &args[3]);
@@ -315,6 +346,7 @@ void sim_check_begin(void)
 {
     static const struct kafka_watch watch = {on_appended, on_delivered, on_committed, on_moved};
     sim_locks_begin();
+    sim_watch_begin();
     kafka_on(&watch, NULL);
     redis_on_write(on_redis_write, NULL);
     redis_on_script(on_script, NULL);

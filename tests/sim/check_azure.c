@@ -452,6 +452,7 @@ static void check_no_lock(const char *resource)
 void sim_check_end(void)
 {
     az_model_advance(sim.model, world_wall_ms());
+    sim_watch_end();
     for (size_t i = 0; i < sim.plan.request_count && !sim.has_failed; i++) {
         const struct sim_fate *f = &sim.fates[i];
         if (f->value == NULL)

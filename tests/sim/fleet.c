@@ -56,6 +56,7 @@ static void load_settings(struct sim_worker *w)
     add_number(mem, argv, &argc, "limits-light", p->light, "");
     add_number(mem, argv, &argc, "redis-wait-replicas", p->wait_replicas, "");
     add_number(mem, argv, &argc, "engine-commit-interval", 1000, "ms");
+    add_number(mem, argv, &argc, "engine-repost-interval", 20, "s");
     int r = cw_cfg_load(cw_settings_rows, cw_settings_row_count, &w->settings, &argc, argv, &err);
     if (r < 0)
         cw_panic(__FILE__, __LINE__, err.text);

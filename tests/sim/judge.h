@@ -18,4 +18,12 @@ void sim_locks_begin(void);
 /* Can a write that was made then have been forgotten since? Not by a failover, when replicas had to confirm it. */
 bool sim_may_have_forgotten(int64_t since_ms);
 
+/* ---- check_watch.c ---- */
+void sim_watch_begin(void);
+/* "r3#2": run 2 of request 3; false for other ids. */
+bool sim_run_parse(const char *id, size_t *ret_request, size_t *ret_run);
+bool sim_run_has_verdict(size_t request, size_t run);
+void sim_watch_on_verdict(const char *id, size_t request, size_t run, const struct kafka_message *m);
+void sim_watch_end(void);
+
 #endif

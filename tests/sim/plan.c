@@ -242,6 +242,27 @@ static void draw_browser(struct sim_plan *p)
             p->requests[i].is_repeat ? p->requests[p->requests[i].target].is_browser_ensured : chance(&l, 60);
 }
 
+/* From chances of its own: all else is as it would be without. Nothing is launched, so a run changes nothing in Azure. */
+static void draw_watch(struct sim_plan *p)
+{
+    struct luck l = {p->seed * UINT64_C(0x2545F4914F6CDD1D) + 5};
+    for (size_t i = 0; i < p->request_count && p->request_count < SIM_REQUESTS_MAX; i++) {
+        struct sim_request *r = &p->requests[i];
+        bool is_repeated = false;
+        for (size_t k = 0; k < p->request_count; k++)
+            is_repeated = is_repeated || (p->requests[k].is_repeat && p->requests[k].target == i);
+        if (r->ask != SIM_VERIFY || r->is_repeat || is_repeated || r->is_plan_only || !chance(&l, 40))
+            continue;
+        r->no_cluster = true;
+        r->may_repair = false;
+        r->repeat_seconds = between(&l, 5, 90) * p->scale;
+        r->ended_by = p->request_count;
+        p->requests[p->request_count++] = (struct sim_request){
+            .ask = SIM_CANCEL, .target = i, .workspace = r->workspace, .at_ms = p->storm_ms + SIM_WATCH_MS};
+        return;
+    }
+}
+
 void sim_plan_draw(uint64_t seed, struct sim_plan *p)
 {
     struct luck l = {seed * UINT64_C(0xD1342543DE82EF95) + 77};
@@ -278,6 +299,7 @@ void sim_plan_draw(uint64_t seed, struct sim_plan *p)
             r->is_repeat ? p->requests[r->target].is_short : r->ask == SIM_MIGRATE && chance(&l, 30);
     }
     draw_browser(p);
+    draw_watch(p);
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
@@ -311,6 +333,8 @@ void sim_request_print(const struct sim_plan *p, size_t i, struct cw_buf *out)
         cw_buf_add_z(out, ", may not stop compute");
     if (r->wants_nat && (r->ask == SIM_PROVISION || r->ask == SIM_MIGRATE))
         cw_buf_add_z(out, ", with a NAT gateway");
+    if (r->repeat_seconds > 0)
+        cw_buf_addf(out, ", again after %lld s", (long long)(r->repeat_seconds / p->scale));
     if (r->deadline_minutes > 0)
         cw_buf_addf(out, ", within %lld min", (long long)r->deadline_minutes);
 }
@@ -339,7 +363,7 @@ void sim_request_id(const struct sim_plan *p, size_t i, char out[32])
     (void)snprintf(out, 32, "r%zu", sim_request_original(p, i));
 }
 
-static void add_options(const struct sim_request *r, struct cw_buf *out)
+static void add_options(const struct sim_plan *p, const struct sim_request *r, struct cw_buf *out)
 {
     cw_buf_add_z(out, ",\"options\":{");
     cw_buf_addf(out, "\"mode\":\"%s\"", r->is_plan_only ? "plan" : "apply");
@@ -351,6 +375,8 @@ static void add_options(const struct sim_request *r, struct cw_buf *out)
         cw_buf_add_z(out, ",\"autoRepair\":\"safe\"");
     if (r->no_cluster && r->ask == SIM_VERIFY)
         cw_buf_add_z(out, ",\"launchCluster\":false");
+    if (r->repeat_seconds > 0 && !p->is_left_out[r->ended_by])
+        cw_buf_addf(out, ",\"repeatSeconds\":%lld", (long long)r->repeat_seconds);
     if (r->deadline_minutes > 0)
         cw_buf_addf(out, ",\"deadlineMinutes\":%lld", (long long)r->deadline_minutes);
     cw_buf_add_z(out, "}");
@@ -377,7 +403,7 @@ void sim_request_body(const struct sim_plan *p, size_t i, struct cw_buf *out)
     else if (r->ask == SIM_INVALID)
         cw_buf_add_z(out, ",\"options\":{\"deadlineMinutes\":1}");
     else
-        add_options(r, out);
+        add_options(p, r, out);
     if (r->wants_nat && (r->ask == SIM_PROVISION || r->ask == SIM_MIGRATE))
         cw_buf_add_z(out, ",\"network\":{\"egress\":{\"mode\":\"natGateway\"}}");
     if (r->ask == SIM_PROVISION)

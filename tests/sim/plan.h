@@ -13,6 +13,8 @@
 #define SIM_ACTIONS_MAX 16
 #define SIM_THINGS_MAX (SIM_REQUESTS_MAX + SIM_ACTIONS_MAX)
 #define SIM_ID_BYTES 256
+#define SIM_WATCH_MS \
+    (INT64_C(40) * 60 * 1000) /* a request that repeats does so for so long after the storm */
 
 enum sim_start { SIM_NEW = 0, SIM_EXISTING, SIM_HEALTHY, SIM_UNLINKED, SIM_START__COUNT };
 
@@ -55,6 +57,8 @@ struct sim_request {
     bool no_cluster;
     bool wants_nat;           /* PROVISION, MIGRATE */
     int64_t deadline_minutes; /* 0 = the default */
+    int64_t repeat_seconds;   /* 0 = once */
+    size_t ended_by;          /* the cancel that ends it after the storm */
     int64_t at_ms;
 };
 

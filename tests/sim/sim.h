@@ -79,7 +79,7 @@ struct sim {
     size_t crashes;
     size_t writes;
     size_t deliveries;
-    size_t unlocked_writes;        /* after a failover forgot a lock, within a lease */
+    size_t unlocked_writes; /* after a failover forgot a lock, within a lease */
 };
 extern struct sim sim;
 

@@ -271,7 +271,7 @@ static int make_job(struct cw_intake *in, const struct partition *p, const struc
 {
     struct cw_header headers[HEADERS_MAX];
     const struct cw_record_in rec = record_of(m, headers);
-    const struct cw_origin origin = {NULL, p->topic, p->number, m->offset, p->generation, era};
+    const struct cw_origin origin = {NULL, p->topic, p->number, m->offset, p->generation, era, false};
     struct cw_arena *mem;
     int r = cw_arena_new(in->cfg.parts->job_memory_max, &mem);
     if (r < 0)

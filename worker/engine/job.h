@@ -53,6 +53,7 @@ struct cw_origin {
     int64_t offset;
     uint64_t generation; /* of the assignment */
     uint32_t era;        /* of its window */
+    bool is_replaced;    /* it was there when the run was written anew */
 };
 
 /* A step of the plan, in this job. Strings in run_mem. */
@@ -103,11 +104,12 @@ enum cw_next {
     CW_NEXT_AGAIN,     /* the same after a pause: the lock was lost, or Redis refuses */
     CW_NEXT_SETTLE,    /* end it without running it */
     CW_NEXT_UNDO,
-    CW_NEXT_FINISH, /* verdict, journal, lock */
-    CW_NEXT_DUE,    /* scheduled, and its time has come */
-    CW_NEXT_WAIT,   /* scheduled, and stays so */
-    CW_NEXT_ENLIST, /* refused here, begun elsewhere: into the queue, to be undone */
-    CW_NEXT_END,    /* nothing is left to do */
+    CW_NEXT_FINISH,   /* verdict, journal, lock */
+    CW_NEXT_DUE,      /* scheduled, and its time has come */
+    CW_NEXT_WAIT,     /* scheduled, and stays so */
+    CW_NEXT_REPOSTED, /* scheduled, and written anew: done with where it stood before that */
+    CW_NEXT_ENLIST,   /* refused here, begun elsewhere: into the queue, to be undone */
+    CW_NEXT_END,      /* nothing is left to do */
 };
 typedef enum cw_next (*cw_leg_fn)(struct cw_job *job);
 

@@ -169,8 +169,10 @@ enum cw_next cw_leg_repost(struct cw_job *job)
     if (is_ended(job))
         return CW_NEXT_DUE;
     same.reposts++;
+    for (struct cw_origin *o = job->origins; o != NULL; o = o->next)
+        o->is_replaced = true;
     int r = send_run(job, &same, &err);
     if (r < 0 && cw_fiber_cancel_reason() == 0)
         cw_log_err(CW_WARN, "watch.not_reposted", &err);
-    return r < 0 ? CW_NEXT_WAIT : CW_NEXT_END;
+    return r < 0 ? CW_NEXT_WAIT : CW_NEXT_REPOSTED;
 }

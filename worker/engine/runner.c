@@ -370,6 +370,26 @@ static void become_due(struct cw_runner *r, struct cw_job *job)
     begin_job(r, job);
 }
 
+/* The copy may have been read already, and then is one of its origins. */
+static void reposted(struct cw_runner *r, struct cw_job *job)
+{
+    struct cw_origin **at = &job->origins;
+    while (*at != NULL) {
+        struct cw_origin *o = *at;
+        if (!o->is_replaced) {
+            at = &o->next;
+            continue;
+        }
+        *at = o->next;
+        r->cfg.origin_done(r->cfg.arg, o);
+        free(o);
+    }
+    if (job->origins == NULL)
+        end_job(r, job);
+    else
+        wait_for_time(job);
+}
+
 static void check_scheduled(struct cw_node *node, void *arg)
 {
     struct cw_runner *r = arg;
@@ -445,6 +465,9 @@ static void go_on(struct cw_runner *r, struct cw_job *job, enum cw_next next)
         break;
     case CW_NEXT_WAIT:
         wait_for_time(job);
+        break;
+    case CW_NEXT_REPOSTED:
+        reposted(r, job);
         break;
     case CW_NEXT_ENLIST:
         enlist(r, job);

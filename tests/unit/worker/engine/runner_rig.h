@@ -33,6 +33,7 @@ static size_t sends;
 static int origins_done;
 static int refuse_reads; /* so many looks at the results fail */
 static size_t reads;
+static void (*sent)(const struct event *e); /* NULL = nobody looks; before the acknowledgement */
 
 static char *header_of(const struct cw_kafka_record *rec, const char *name)
 {
@@ -76,6 +77,8 @@ static int keep(void *arg, const struct cw_kafka_record *rec, struct cw_err *err
     }
     assert_non_null(e->type);
     check_verdict(e->type, e->body);
+    if (sent != NULL)
+        sent(e);
     return 0;
 }
 
@@ -153,6 +156,7 @@ static void forget_events(void)
     reads = 0;
     refuse_sends = 0;
     value_bytes_max = sends = 0;
+    sent = NULL;
 }
 
 UNUSED static size_t count_type(const char *type, const char *part)

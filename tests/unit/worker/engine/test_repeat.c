@@ -206,6 +206,37 @@ static void waiting_run_is_written_anew(struct cw_arena *mem)
     assert_int_equal(scripts[0].runs, 1);
 }
 
+static struct worker *reader;
+
+static void read_back(const struct event *e)
+{
+    if (cw_z_eq(e->topic, "requests.bulk"))
+        take(reader, e->id, e->body);
+}
+
+/* The copy may be read before its writer knows that it was written: it is not done with what it replaces. */
+static void copy_that_comes_early_is_kept(struct cw_arena *mem)
+{
+    struct worker w;
+    begin(mem);
+    start_worker(&w, "w1", 3000, 4);
+    w.parts.repost_interval_ms = 50;
+    take_first(&w, "watch", 3600);
+    wait_idle(&w);
+    reader = &w;
+    sent = read_back;
+    take_run(&w, "watch#2");
+    struct cw_deadline until = cw_in_ms(5000);
+    while (origins_done < 3 && !cw_is_past(until))
+        assert_int_equal(cw_sleep(cw_in_ms(1)), 0);
+    assert_int_equal(origins_done, 3); /* the request, and the run's first two copies */
+    assert_int_equal(count_runs("watch#2"), 3);
+    assert_int_equal(cw_runner_count(w.runner), 1);
+    cw_runner_revoke(w.runner, "requests", 0, CW_EPARKED);
+    stop_worker(&w);
+    assert_int_equal(origins_done, 3);
+}
+
 static void cancel_ends_a_waiting_watch(struct cw_arena *mem)
 {
     struct worker w;
@@ -278,7 +309,7 @@ static void only_what_repeats_is_followed(struct cw_arena *mem)
 /* clang-format off */
 #define LIST(X) \
     X(next_run_is_written) X(repeated_delivery_writes_no_second) X(early_run_waits_without_a_slot)  \
-    X(drift_is_told) X(waiting_run_is_written_anew) X(cancel_ends_a_waiting_watch)                  \
+    X(drift_is_told) X(waiting_run_is_written_anew) X(copy_that_comes_early_is_kept) X(cancel_ends_a_waiting_watch)                  \
     X(cancel_is_seen_elsewhere) X(cancel_ends_a_running_watch) X(only_what_repeats_is_followed)
 /* clang-format on */
 CW_RUNNER_TESTS(LIST)
