@@ -331,8 +331,9 @@ static void on_script(void *arg, const char *name, size_t key_count, const char 
     bool is_fenced = strcmp(name, "journal.write") == 0 || strcmp(name, "journal.claim") == 0;
     if (!is_fenced || key_count < 2 || answer->type != REDIS_LIST || answer->items[0].number != 1)
         return;
-    const char *job = strstr(keys[0], "}:job:r");
-    if (strcmp(name, "journal.claim") == 0 && job != NULL && strchr(job, '#') == NULL)
+    const char *job =
+        strchr(keys[0], '#') == NULL ? strstr(keys[0], "}:job:r") : NULL; /* no later run of a watch */
+    if (strcmp(name, "journal.claim") == 0 && job != NULL)
         sim.fates[strtoul(job + 7, NULL, 10)].claims++;
     if (strcmp(name, "journal.write") == 0 && job != NULL && !cw_z_eq(args[2].p, "0"))
         check_begin(strtoul(job + 7, NULL, 10), &args[3]);

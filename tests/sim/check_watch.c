@@ -71,12 +71,8 @@ void sim_watch_on_verdict(const char *id, size_t request, size_t run, const stru
         sim_fail("%s says that it is run %lld of %s", id, (long long)az_int(doc, "watch.run", 0),
                  az_str(doc, "watch.id"));
     check_order(id, all, run);
-    if (all[run].hash != 0 && all[run].hash != hash) {
-        if (sim.amnesia_ms > 0)
-            sim.verdicts_after_amnesia++;
-        else
-            sim_fail("%s has two verdicts that differ", id);
-    }
+    if (all[run].hash != 0 && all[run].hash != hash)
+        sim_fail("%s has two verdicts that differ", id);
     if (all[run].hash == 0)
         all[run].at_ms = sim_now();
     all[run].hash = all[run].hash != 0 ? all[run].hash : hash;

@@ -251,7 +251,7 @@ static void draw_watch(struct sim_plan *p)
         bool is_repeated = false;
         for (size_t k = 0; k < p->request_count; k++)
             is_repeated = is_repeated || (p->requests[k].is_repeat && p->requests[k].target == i);
-        if (r->ask != SIM_VERIFY || r->is_repeat || is_repeated || r->is_plan_only || !chance(&l, 40))
+        if (r->ask != SIM_VERIFY || r->is_repeat || is_repeated || r->is_plan_only || !chance(&l, 12))
             continue;
         r->no_cluster = true;
         r->may_repair = false;

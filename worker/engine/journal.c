@@ -606,7 +606,7 @@ static int ask_watch(const struct cw_journal *j, const struct cw_watch_key *key,
     const char *watch_key = cw_arena_printf(mem, "cw:{%s}:watch:%s", key->workspace_key, key->watch_id),
                *first_key = cw_journal_key(mem, key->workspace_key, key->watch_id);
     const struct ask ask = {
-        &watch_script, {watch_key, first_key, key->job_key}, 3, args, reason == NULL ? 2 : 3};
+        &watch_script, {watch_key, first_key, key->job_key}, 3, args, reason == NULL ? 2 : 3, false};
     struct cw_redis_reply reply;
     if (watch_key == NULL || first_key == NULL)
         return cw_err_set(err, CW_ENOMEM, "no memory for the journal");

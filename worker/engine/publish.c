@@ -286,5 +286,5 @@ int cw_repeat_encode(const struct cw_request *req, const char *correlation_id,
 
 int cw_publish_repeat(const struct cw_publish *p, const struct cw_record_out *record, struct cw_err *err)
 {
-    return send_until_acknowledged(p, CW_TOPIC_REPEAT, record, err);
+    return send_until_acknowledged(p, CW_TOPIC_REPEAT, record, NULL, err);
 }
