@@ -147,7 +147,7 @@ static void without_a_cluster_the_link_is_read(void **state)
     rig_must(rig, &cw_step_verify_dns);
     assert_null(rig->facts.proof_error.code);
     assert_true(world_calls_of("GET", "virtualNetworkLinks") > 0);
-    assert_int_equal(world_calls_of("GET", "/A/"), 0);
+    assert_int_equal(world_calls_of("GET", "/A/adb-"), 0);
     assert_non_null(rig->facts.link_id);
     rig_free(rig);
 }
