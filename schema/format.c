@@ -1,5 +1,6 @@
 #include "schema/field.h"
 
+#include <pthread.h>
 #include <regex.h>
 
 #define GUID "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -134,14 +135,21 @@ static bool has_keywords(const char *id, const char *type)
            segment_is(id, 6, slash + 1, strlen(slash + 1));
 }
 
-static bool matches(const char *pattern, const char *z)
+static regex_t compiled[CW_FORMAT__COUNT];
+static pthread_once_t compiling = PTHREAD_ONCE_INIT;
+
+/* For as long as the process runs. */
+static void compile_all(void)
 {
-    regex_t compiled;
-    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    bool is_match = regexec(&compiled, z, 0, NULL, 0) == 0;
-    regfree(&compiled);
-    return is_match;
+    for (size_t i = 0; i < CW_FORMAT__COUNT; i++)
+        CW_BUG_ON(formats[i].pattern != NULL &&
+                  regcomp(&compiled[i], formats[i].pattern, REG_EXTENDED | REG_NOSUB) != 0);
+}
+
+static bool matches(enum cw_member_format format, const char *z)
+{
+    CW_BUG_ON(pthread_once(&compiling, compile_all) != 0);
+    return regexec(&compiled[format], z, 0, NULL, 0) == 0;
 }
 
 bool cw_format_is(enum cw_member_format format, const char *z)
@@ -151,7 +159,7 @@ bool cw_format_is(enum cw_member_format format, const char *z)
         return false;
     if (format == CW_FORMAT_ANY)
         return true;
-    if (strlen(z) > CW_TEXT_BYTES_MAX || !matches(formats[format].pattern, z))
+    if (strlen(z) > CW_TEXT_BYTES_MAX || !matches(format, z))
         return false;
     if (formats[format].type != NULL)
         return has_keywords(z, formats[format].type);
