@@ -132,7 +132,7 @@ static void append_below(json_t *all, struct az_resource *at, int depth)
 {
     for (struct az_resource *c = at->first_child; c != NULL; c = c->next_sibling) {
         if (strcmp(c->type, AZ_T_LOCK) == 0)
-            json_array_append_new(all, json_deep_copy(c->body));
+            json_array_append_new(all, az_copy(c->body));
         else if (depth > 0)
             append_below(all, c, depth - 1);
     }
@@ -163,7 +163,7 @@ void az_h_lock_get(struct az_model *m, struct az_call *call, struct az_response 
     if (call->target == NULL)
         az_reply_error(res, 404, "LockNotFound", "The lock '%s' could not be found.", call->id);
     else
-        az_reply_json(res, 200, json_deep_copy(call->target->body));
+        az_reply_json(res, 200, az_copy(call->target->body));
 }
 
 void az_h_lock_put(struct az_model *m, struct az_call *call, struct az_response *res)
@@ -179,15 +179,15 @@ void az_h_lock_put(struct az_model *m, struct az_call *call, struct az_response 
         return;
     }
     bool is_new = call->target == NULL;
-    json_t *before = is_new ? NULL : json_deep_copy(call->target->body);
+    json_t *before = is_new ? NULL : az_copy(call->target->body);
     bool changed =
         is_new || !az_same(json_object_get(call->body, "properties"), json_object_get(before, "properties"));
     json_t *body = json_pack("{s:s,s:O}", "type", "Microsoft.Authorization/locks", "properties",
                              json_object_get(call->body, "properties"));
-    struct az_resource *r = az_store_put(m, call->id, json_deep_copy(body));
+    struct az_resource *r = az_store_put(m, call->id, az_copy(body));
     json_decref(body);
     if (r != NULL)
-        az_reply_json(res, is_new ? 201 : 200, json_deep_copy(r->body));
+        az_reply_json(res, is_new ? 201 : 200, az_copy(r->body));
     az_ledger_add(m, call, 'w', "Microsoft.Authorization/locks/write", call->id, res->status, changed, before,
                   r != NULL ? r->body : NULL);
     json_decref(before);

@@ -109,6 +109,8 @@ bool az_bool(const json_t *o, const char *path, bool fallback);
 void az_set(json_t *o, const char *path, json_t *take_value);
 void az_set_str(json_t *o, const char *path, const char *value);
 void az_unset(json_t *o, const char *path);
+/* A copy of all objects and arrays; what never changes (texts, numbers) is shared. NULL gives NULL. */
+json_t *az_copy(const json_t *v);
 /* printf into a JSON string. */
 json_t *az_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* ASCII, ignoring case. Both may be NULL (equal only to each other). */

@@ -17,7 +17,7 @@ json_t *az_render(struct az_model *m, struct az_resource *r)
     const struct az_type *type = az_type_find(r->type);
     if (type != NULL && type->render != NULL)
         return type->render(m, r);
-    return json_deep_copy(r->body);
+    return az_copy(r->body);
 }
 
 static bool is_missing_group(struct az_model *m, struct az_call *call, struct az_response *res)
@@ -174,7 +174,7 @@ static int check_parent(struct az_change *p)
 static json_t *wanted_body(const struct az_change *p)
 {
     static const char *const read_only[] = {"id", "name", "type", "etag", "systemData", NULL};
-    json_t *want = json_deep_copy(p->call->body);
+    json_t *want = az_copy(p->call->body);
     for (size_t i = 0; read_only[i] != NULL; i++)
         json_object_del(want, read_only[i]);
     if (!json_is_object(json_object_get(want, "properties")))
@@ -259,7 +259,7 @@ static void start_put(struct az_change *p)
 {
     struct az_model *m = p->m;
     bool is_new = p->existing == NULL, is_doomed = p->fail_code[0] != '\0';
-    json_t *before = is_new ? NULL : json_deep_copy(p->existing->body);
+    json_t *before = is_new ? NULL : az_copy(p->existing->body);
     bool is_instant = p->type->put_lro == AZ_LRO_NONE;
     int64_t duration;
     if (is_doomed && p->min_s <= 0)
@@ -345,7 +345,7 @@ static int prepare_delete(struct az_change *p)
 
 static void start_delete(struct az_change *p)
 {
-    json_t *before = json_deep_copy(p->existing->body);
+    json_t *before = az_copy(p->existing->body);
     if (p->type->delete_lro == AZ_LRO_NONE) {
         if (p->type->deleted != NULL)
             p->type->deleted(p->m, p->existing, NULL);
@@ -401,10 +401,10 @@ void az_crud_patch_tags(struct az_model *m, struct az_call *call, struct az_resp
         ((p.type->flags & AZ_TYPE_GLOBAL) != 0 && az_check_preconditions(call, res, call->target) < 0))
         return;
     const json_t *tags = json_object_get(call->body, "tags");
-    json_t *before = json_deep_copy(call->target->body);
+    json_t *before = az_copy(call->target->body);
     bool changed = tags != NULL && !az_same(tags, json_object_get(before, "tags"));
     if (changed)
-        json_object_set_new(call->target->body, "tags", json_deep_copy(tags));
+        json_object_set_new(call->target->body, "tags", az_copy(tags));
     az_reply_json(res, 200, az_render(m, call->target));
     ledger(&p, before, changed);
     json_decref(before);

@@ -68,7 +68,7 @@ json_t *dbx_visible(const json_t *item)
     json_t *value, *copy = json_object();
     json_object_foreach((json_t *)item, name, value)
         if (name[0] != '_')
-            json_object_set_new(copy, name, json_deep_copy(value));
+            json_object_set_new(copy, name, az_copy(value));
     return copy;
 }
 
@@ -376,14 +376,14 @@ int az_databricks_load(struct az_model *m, const json_t *doc, char *error, size_
     json_t *value;
     json_object_foreach((json_t *)doc, name, value)
         if (strcmp(name, "workspaces") != 0)
-            json_object_set_new(dbx_root(m), name, json_deep_copy(value));
+            json_object_set_new(dbx_root(m), name, az_copy(value));
     json_object_foreach(json_object_get(doc, "workspaces"), name, value) {
         struct az_resource *ws = workspace_named(m, name);
         if (ws == NULL || !json_is_object(value)) {
             snprintf(error, error_bytes, "databricks.workspaces: no workspace \"%.200s\"", name);
             return -1;
         }
-        json_t *data = dbx_data(m, ws), *copy = json_deep_copy(value);
+        json_t *data = dbx_data(m, ws), *copy = az_copy(value);
         json_object_update(data, copy);
         json_decref(copy);
         adopt(m, ws, data);
@@ -393,7 +393,7 @@ int az_databricks_load(struct az_model *m, const json_t *doc, char *error, size_
 
 json_t *az_databricks_save(const struct az_model *m)
 {
-    return json_deep_copy(dbx_root(m));
+    return az_copy(dbx_root(m));
 }
 
 bool az_workspace_has_running_compute(struct az_model *m, struct az_resource *workspace)

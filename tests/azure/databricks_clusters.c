@@ -126,7 +126,7 @@ static json_t *new_cluster(struct dbx_call *c, const json_t *spec)
     json_t *value, *cluster = json_object();
     json_object_foreach((json_t *)spec, name, value)
         if (name[0] != '_' && strcmp(name, "idempotency_token") != 0)
-            json_object_set_new(cluster, name, json_deep_copy(value));
+            json_object_set_new(cluster, name, az_copy(value));
     az_set_str(cluster, "cluster_id", new_id(c, id));
     if (json_object_get(cluster, "cluster_name") == NULL)
         az_set_str(cluster, "cluster_name", id);
@@ -193,7 +193,7 @@ static void edit(struct dbx_call *c)
     json_t *value, *before = dbx_visible(cluster);
     json_object_foreach(c->call->body, name, value)
         if (name[0] != '_' && strcmp(name, "cluster_id") != 0)
-            json_object_set_new(cluster, name, json_deep_copy(value));
+            json_object_set_new(cluster, name, az_copy(value));
     dbx_cluster_event(c->m, cluster, "EDITED", json_pack("{s:s}", "user", c->call->who.app_id));
     if (is_state(cluster, "RUNNING"))
         dbx_cluster_launch(c->m, c->workspace, cluster, "RESTARTING", c->call->who.app_id);
@@ -229,7 +229,7 @@ static void apply_mask(json_t *cluster, const json_t *fields, const char *mask)
         mask += n;
         const json_t *value = json_object_get(fields, name);
         if (name[0] != '_' && strcmp(name, "cluster_id") != 0 && value != NULL)
-            json_object_set_new(cluster, name, json_deep_copy(value));
+            json_object_set_new(cluster, name, az_copy(value));
     }
 }
 

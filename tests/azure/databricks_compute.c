@@ -104,7 +104,7 @@ static void create_pool(struct dbx_call *c)
     char id[DBX_ID_BYTES];
     if (dbx_body_str(c, "instance_pool_name") == NULL || dbx_body_str(c, "node_type_id") == NULL)
         return;
-    json_t *pool = json_deep_copy(c->call->body);
+    json_t *pool = az_copy(c->call->body);
     json_object_set_new(pool, "instance_pool_id", az_strf("1101-080000-pool-%s", dbx_hex_id(c->m, 8, id)));
     az_set_str(pool, "state", "ACTIVE");
     settle_pool(c->m, c->workspace, pool);
@@ -127,7 +127,7 @@ static void edit_pool(struct dbx_call *c)
     json_t *before = dbx_visible(pool);
     json_object_foreach((json_t *)c->call->body, name, value)
         if (name[0] != '_')
-            json_object_set_new(pool, name, json_deep_copy(value));
+            json_object_set_new(pool, name, az_copy(value));
     dbx_compute_schedule(c->m, c->workspace, pool, "pools", "instance_pool_id", "settle",
                          az_duration(c->m, "pool.settle", 20, 60));
     dbx_reply_done(c);
@@ -183,7 +183,7 @@ static void on_wake(struct az_model *m, const json_t *arg)
         dbx_cluster_launch(m, ws, cluster, "STARTING", "scheduler@example.com");
     int64_t every_s = az_int(arg, "everySeconds", 0);
     if (every_s > 0)
-        (void)az_schedule(m, az_now(m) + az_scaled(m, every_s * 1000), "dbx.wake", json_deep_copy(arg));
+        (void)az_schedule(m, az_now(m) + az_scaled(m, every_s * 1000), "dbx.wake", az_copy(arg));
 }
 
 void dbx_compute_init(struct az_model *m)
@@ -215,7 +215,7 @@ void dbx_compute_adopt(struct az_model *m, struct az_resource *workspace, json_t
         if (az_bool(item, "_isScheduled", false))
             continue;
         json_object_set_new(item, "_isScheduled", json_true());
-        json_t *arg = json_deep_copy(item);
+        json_t *arg = az_copy(item);
         az_set_str(arg, "workspace", workspace->id);
         (void)az_schedule(m, az_now(m) + az_scaled(m, az_int(item, "afterSeconds", 60) * 1000), "dbx.wake",
                           arg);

@@ -209,7 +209,7 @@ static void start_run(struct dbx_call *c, const json_t *settings, int64_t job_id
         if (cluster[0] != '\0')
             json_object_set_new(run, "cluster_instance", json_pack("{s:s}", "cluster_id", cluster));
         if (tasks != NULL)
-            json_object_set_new(run, "tasks", json_deep_copy(tasks));
+            json_object_set_new(run, "tasks", az_copy(tasks));
         json_array_append_new(dbx_list(c->data, "runs"), run);
         dbx_compute_schedule(c->m, c->workspace, run, "runs", "_id", "finished",
                              az_duration(c->m, "run.work", 300, 900));
@@ -238,7 +238,7 @@ static void create_job(struct dbx_call *c)
                           json_pack("{s:I,s:I,s:s,s:o}", "job_id", (json_int_t)job_id, "created_time",
                                     (json_int_t)az_now(c->m), "creator_user_name", c->call->who.app_id,
                                     "settings",
-                                    c->call->body != NULL ? json_deep_copy(c->call->body) : json_object()));
+                                    c->call->body != NULL ? az_copy(c->call->body) : json_object()));
     az_reply_json(c->res, 200, json_pack("{s:I}", "job_id", (json_int_t)job_id));
     snprintf(id, sizeof id, "%lld", (long long)job_id);
     dbx_ledger(c, "jobs/create", id, true, NULL, c->call->body);
@@ -278,7 +278,7 @@ static void update_job(struct dbx_call *c)
     if (json_object_get(job, "settings") == NULL)
         json_object_set_new(job, "settings", json_object());
     json_object_foreach(json_object_get(c->call->body, "new_settings"), name, value)
-        json_object_set_new(json_object_get(job, "settings"), name, json_deep_copy(value));
+        json_object_set_new(json_object_get(job, "settings"), name, az_copy(value));
     dbx_reply_done(c);
     snprintf(id, sizeof id, "%lld", (long long)az_int(job, "job_id", 0));
     dbx_ledger(c, "jobs/update", id, true, NULL, c->call->body);

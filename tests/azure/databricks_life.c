@@ -318,8 +318,8 @@ void dbx_cluster_terminate(struct az_model *m, struct az_resource *workspace, js
         return;
     const json_t *failure = json_object_get(cluster, "_failure");
     bool is_failure = failure != NULL && strcmp(az_str(failure, "code"), code) == 0;
-    json_t *reason = is_failure ? json_deep_copy(failure)
-                                : json_pack("{s:s,s:s,s:{}}", "code", code, "type", type, "parameters");
+    json_t *reason =
+        is_failure ? az_copy(failure) : json_pack("{s:s,s:s,s:{}}", "code", code, "type", type, "parameters");
     if (user != NULL && user[0] != '\0')
         az_set_str(reason, "parameters.username", user);
     if (strcmp(code, "INACTIVITY") == 0)

@@ -31,7 +31,7 @@ static void patch_conf(struct dbx_call *c)
         json_object_set_new(c->data, "conf", conf);
     }
     json_object_foreach((json_t *)c->call->body, name, value)
-        json_object_set_new(conf, name, json_deep_copy(value));
+        json_object_set_new(conf, name, az_copy(value));
     az_reply_empty(c->res, 204);
     dbx_ledger(c, "workspace-conf/patch", "conf", true, NULL, c->call->body);
 }
@@ -52,7 +52,7 @@ static void create_ip_list(struct dbx_call *c)
     char guid[AZ_GUID_BYTES];
     if (dbx_body_str(c, "label") == NULL || dbx_body_str(c, "list_type") == NULL)
         return;
-    json_t *list = json_deep_copy(c->call->body);
+    json_t *list = az_copy(c->call->body);
     json_object_set_new(list, "list_id", json_string(az_guid(c->m, guid)));
     json_object_set_new(list, "enabled", json_true());
     json_object_set_new(list, "address_count",

@@ -140,7 +140,7 @@ static void create_warehouse(struct dbx_call *c)
 {
     if (dbx_body_str(c, "name") == NULL)
         return;
-    json_t *warehouse = json_deep_copy(c->call->body);
+    json_t *warehouse = az_copy(c->call->body);
     json_object_del(warehouse, "id");
     az_set_str(warehouse, "state", "STOPPED");
     fill_warehouse(c->m, c->workspace, warehouse);

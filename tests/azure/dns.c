@@ -70,7 +70,7 @@ static int prepare_delete_zone(struct az_change *p)
 
 static json_t *render_zone(struct az_model *m, struct az_resource *zone)
 {
-    json_t *body = json_deep_copy(zone->body), *properties = json_object_get(body, "properties");
+    json_t *body = az_copy(zone->body), *properties = json_object_get(body, "properties");
     json_int_t records = 1, links = 0, registering = 0;
     (void)m;
     for (const struct az_resource *c = zone->first_child; c != NULL; c = c->next_sibling) {

@@ -61,14 +61,14 @@ static const char *record_problem(const json_t *properties)
 static json_t *record_body(const struct az_call *call, const struct az_resource *zone, bool is_patch)
 {
     json_t *properties =
-        is_patch ? json_deep_copy(json_object_get(call->target->body, "properties")) : json_object();
+        is_patch ? az_copy(json_object_get(call->target->body, "properties")) : json_object();
     static const char *const kept[] = {"metadata", "ttl", "aRecords"};
     for (size_t i = 0; i < 3; i++) {
         json_t *value = json_object_get(json_object_get(call->body, "properties"), kept[i]);
         if (value == NULL && i == 1)
             value = json_object_get(json_object_get(call->body, "properties"), "TTL");
         if (value != NULL)
-            json_object_set_new(properties, kept[i], json_deep_copy(value));
+            json_object_set_new(properties, kept[i], az_copy(value));
     }
     const char *name = strrchr(call->id, '/') + 1;
     json_object_set_new(properties, "fqdn",
@@ -104,7 +104,7 @@ void az_h_record_put(struct az_model *m, struct az_call *call, struct az_respons
     }
     bool is_new = call->target == NULL, changed = true;
     if (!is_new) {
-        before = json_deep_copy(call->target->body);
+        before = az_copy(call->target->body);
         changed = !az_same(json_object_get(body, "properties"), json_object_get(before, "properties"));
     }
     if (changed) {
@@ -115,7 +115,7 @@ void az_h_record_put(struct az_model *m, struct az_call *call, struct az_respons
     }
     json_decref(body);
     if (call->target != NULL)
-        az_reply_json(res, is_new ? 201 : 200, json_deep_copy(call->target->body));
+        az_reply_json(res, is_new ? 201 : 200, az_copy(call->target->body));
     az_ledger_add(m, call, 'w', "Microsoft.Network/privateDnsZones/A/write", call->id, res->status, changed,
                   before, call->target != NULL ? call->target->body : NULL);
     json_decref(before);
@@ -148,7 +148,7 @@ static json_t *collect(const struct az_call *call, const struct az_resource *zon
     for (const struct az_resource *r = az_child_first(zone, AZ_T_RECORD_A); r != NULL;
          r = az_child_next(r, AZ_T_RECORD_A))
         if (has_suffix(call, r->name))
-            json_array_append_new(all, json_deep_copy(r->body));
+            json_array_append_new(all, az_copy(r->body));
     return all;
 }
 
@@ -203,7 +203,7 @@ void az_record_write(struct az_model *m, const struct az_resource *zone, const c
     char id[AZ_ID_MAX], guid[AZ_GUID_BYTES];
     record_id(zone, name, id, sizeof id);
     const struct az_resource *old = az_store_get(m, id);
-    json_t *before = old != NULL ? json_deep_copy(old->body) : NULL;
+    json_t *before = old != NULL ? az_copy(old->body) : NULL;
     if (old != NULL && az_ieq(az_str(old->state, "owner"), group->id) &&
         strcmp(az_str(old->body, "properties.aRecords.0.ipv4Address"), ip) == 0) {
         json_decref(before);

@@ -15,7 +15,7 @@ int az_model_add_fault(struct az_model *m, const json_t *rule, char *error, size
     if (az_fault_check("rule", rule, error, error_bytes) < 0)
         return -1;
     struct az_fault *f = calloc(1, sizeof *f);
-    if (f == NULL || (f->rule = json_deep_copy(rule)) == NULL) {
+    if (f == NULL || (f->rule = az_copy(rule)) == NULL) {
         free(f);
         snprintf(error, error_bytes, "out of memory");
         return -1;

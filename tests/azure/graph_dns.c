@@ -199,8 +199,7 @@ void az_graph_dns(struct az_model *m, const struct az_resource *workspace, const
 json_t *az_graph_resolvers(struct az_model *m, const struct az_resource *workspace)
 {
     const struct az_resource *vnet = graph_vnet(m, workspace);
-    json_t *servers =
-        vnet != NULL ? json_deep_copy(az_at(vnet->body, "properties.dhcpOptions.dnsServers")) : NULL;
+    json_t *servers = vnet != NULL ? az_copy(az_at(vnet->body, "properties.dhcpOptions.dnsServers")) : NULL;
     if (json_array_size(servers) > 0)
         return servers;
     json_decref(servers);

@@ -25,7 +25,7 @@ void az_h_groups(struct az_model *m, struct az_call *call, struct az_response *r
     const struct az_resource *sub = az_store_get(m, id);
     for (struct az_resource *g = az_child_first(sub, AZ_T_GROUP); g != NULL; g = az_child_next(g, AZ_T_GROUP))
         if (az_filter_matches(&filter, g))
-            json_array_append_new(all, json_deep_copy(g->body));
+            json_array_append_new(all, az_copy(g->body));
     az_reply_page(m, call, res, all);
 }
 
@@ -38,7 +38,7 @@ void az_h_group_get(struct az_model *m, struct az_call *call, struct az_response
     else if (call->target == NULL)
         reply_missing(call, res);
     else
-        az_reply_json(res, 200, json_deep_copy(call->target->body));
+        az_reply_json(res, 200, az_copy(call->target->body));
 }
 
 static bool is_refused(struct az_model *m, struct az_call *call, struct az_response *res)
@@ -72,7 +72,7 @@ void az_h_group_put(struct az_model *m, struct az_call *call, struct az_response
     if (is_refused(m, call, res))
         return;
     bool is_new = call->target == NULL;
-    json_t *before = is_new ? NULL : json_deep_copy(call->target->body);
+    json_t *before = is_new ? NULL : az_copy(call->target->body);
     json_t *want = json_object();
     az_set_str(want, "location", is_new ? az_str(call->body, "location") : az_str(before, "location"));
     if (json_is_object(json_object_get(call->body, "tags")))
@@ -86,7 +86,7 @@ void az_h_group_put(struct az_model *m, struct az_call *call, struct az_response
     struct az_resource *r = changed ? az_store_put(m, call->id, want) : call->target;
     if (!changed)
         json_decref(want);
-    az_reply_json(res, is_new ? 201 : 200, json_deep_copy(r->body));
+    az_reply_json(res, is_new ? 201 : 200, az_copy(r->body));
     az_ledger_add(m, call, 'w', "Microsoft.Resources/subscriptions/resourceGroups/write", call->id,
                   res->status, changed, before, r->body);
     json_decref(before);
@@ -101,11 +101,11 @@ void az_h_group_patch(struct az_model *m, struct az_call *call, struct az_respon
     if (az_is_write_blocked(m, call, res, false))
         return;
     const json_t *tags = json_object_get(call->body, "tags");
-    json_t *before = json_deep_copy(call->target->body);
+    json_t *before = az_copy(call->target->body);
     bool changed = tags != NULL && !az_same(tags, json_object_get(before, "tags"));
     if (changed)
-        json_object_set_new(call->target->body, "tags", json_deep_copy(tags));
-    az_reply_json(res, 200, json_deep_copy(call->target->body));
+        json_object_set_new(call->target->body, "tags", az_copy(tags));
+    az_reply_json(res, 200, az_copy(call->target->body));
     az_ledger_add(m, call, 'w', "Microsoft.Resources/subscriptions/resourceGroups/write", call->id, 200,
                   changed, before, call->target->body);
     json_decref(before);
@@ -157,7 +157,7 @@ void az_h_group_delete(struct az_model *m, struct az_call *call, struct az_respo
                  "Deletion of resource group '%s' failed as resources in it are used by '%s'.",
                  call->target->name, user->id);
     }
-    json_t *before = json_deep_copy(call->target->body);
+    json_t *before = az_copy(call->target->body);
     az_set_prov_state(call->target, "Deleting");
     (void)az_op_start(&p, "DELETE", AZ_LRO_LOCATION, az_duration(m, "group.delete", 30, 120));
     az_reply_empty(res, 202);

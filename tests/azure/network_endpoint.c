@@ -130,7 +130,7 @@ static void clean_connections(struct az_change *p, const char *member)
         const json_t *old = p->existing != NULL ? az_pe_connection(p->existing->body) : NULL;
         const json_t *state = az_at(old, "properties.privateLinkServiceConnectionState");
         if (state != NULL)
-            json_object_set_new(properties, "privateLinkServiceConnectionState", json_deep_copy(state));
+            json_object_set_new(properties, "privateLinkServiceConnectionState", az_copy(state));
         json_array_append_new(clean, json_pack("{s:s,s:o,s:o,s:o}", "name", name, "id",
                                                az_strf("%s/%s/%s", p->call->id, kind, name), "type",
                                                az_strf("Microsoft.Network/privateEndpoints/%s", kind),
@@ -165,7 +165,7 @@ static int prepare_pe(struct az_change *p)
         json_object_del(properties, derived[i]);
         const json_t *old = p->existing != NULL ? az_at(p->existing->body, "properties") : NULL;
         if (json_object_get(old, derived[i]) != NULL)
-            json_object_set_new(properties, derived[i], json_deep_copy(json_object_get(old, derived[i])));
+            json_object_set_new(properties, derived[i], az_copy(json_object_get(old, derived[i])));
     }
     az_set(p->want, "properties.subnet", json_pack("{s:s}", "id", az_str(properties, "subnet.id")));
     az_change_lock(p, p->call->id);

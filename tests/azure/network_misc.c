@@ -77,7 +77,7 @@ static int prepare_delete_nat(struct az_change *p)
 
 static json_t *render_nat(struct az_model *m, struct az_resource *nat)
 {
-    json_t *body = json_deep_copy(nat->body), *subnets = az_store_referrer_ids(m, nat);
+    json_t *body = az_copy(nat->body), *subnets = az_store_referrer_ids(m, nat);
     if (json_array_size(subnets) > 0)
         az_set(body, "properties.subnets", json_incref(subnets));
     json_decref(subnets);
@@ -186,7 +186,7 @@ static int prepare_route_table(struct az_change *p)
     az_change_lock(p, p->call->id);
     json_object_del(properties, "subnets");
     json_array_foreach(json_object_get(properties, "routes"), i, route) {
-        json_t *clean = json_deep_copy(json_object_get(route, "properties"));
+        json_t *clean = az_copy(json_object_get(route, "properties"));
         json_object_del(clean, "provisioningState");
         json_array_append_new(routes,
                               json_pack("{s:s,s:o}", "name", az_str(route, "name"), "properties", clean));
@@ -219,7 +219,7 @@ static void route_table_started(struct az_change *p, struct az_resource *table)
     json_array_foreach(json_object_get(p->pending, "routes"), i, route) {
         char id[AZ_ID_MAX];
         snprintf(id, sizeof id, "%s/routes/%s", table->id, az_str(route, "name"));
-        json_t *body = json_pack("{s:o}", "properties", json_deep_copy(json_object_get(route, "properties")));
+        json_t *body = json_pack("{s:o}", "properties", az_copy(json_object_get(route, "properties")));
         az_set_str(body, "properties.provisioningState", "Succeeded");
         (void)az_store_put(p->m, id, body);
     }
@@ -233,10 +233,10 @@ static int prepare_delete_route_table(struct az_change *p)
 
 static json_t *render_route_table(struct az_model *m, struct az_resource *table)
 {
-    json_t *body = json_deep_copy(table->body), *routes = json_array();
+    json_t *body = az_copy(table->body), *routes = json_array();
     for (struct az_resource *r = az_child_first(table, AZ_T_ROUTE); r != NULL;
          r = az_child_next(r, AZ_T_ROUTE))
-        json_array_append_new(routes, json_deep_copy(r->body));
+        json_array_append_new(routes, az_copy(r->body));
     az_set(body, "properties.routes", routes);
     az_set(body, "properties.subnets", az_store_referrer_ids(m, table));
     return body;

@@ -142,7 +142,7 @@ static const json_t *rule_named(const json_t *rules, const char *name)
 
 static json_t *clean_rule(const json_t *rule)
 {
-    json_t *properties = json_deep_copy(json_object_get(rule, "properties"));
+    json_t *properties = az_copy(json_object_get(rule, "properties"));
     json_object_del(properties, "provisioningState");
     return json_pack("{s:o}", "properties", properties);
 }
@@ -237,11 +237,11 @@ static json_t *default_rule(const struct az_resource *nsg, const char *name, con
 
 static json_t *render_nsg(struct az_model *m, struct az_resource *nsg)
 {
-    json_t *body = json_deep_copy(nsg->body), *properties = json_object_get(body, "properties");
+    json_t *body = az_copy(nsg->body), *properties = json_object_get(body, "properties");
     json_t *rules = json_array();
     for (const struct az_resource *r = az_child_first(nsg, AZ_T_NSG_RULE); r != NULL;
          r = az_child_next(r, AZ_T_NSG_RULE))
-        json_array_append_new(rules, json_deep_copy(r->body));
+        json_array_append_new(rules, az_copy(r->body));
     json_object_set_new(properties, "securityRules", rules);
     json_t *defaults = json_array();
     json_array_append_new(defaults, default_rule(nsg, "AllowVnetInBound", "Inbound", "Allow",

@@ -71,8 +71,8 @@ static int prepare_peering(struct az_change *p)
                               "it is in Disconnected state, delete it on both sides and create it again");
     if (state[0] == '\0')
         state = other_side(p->m, p->parent, remote_id) != NULL ? "Connected" : "Initiated";
-    az_set(properties, "remoteAddressSpace", json_deep_copy(space));
-    az_set(properties, "remoteVirtualNetworkAddressSpace", json_deep_copy(space));
+    az_set(properties, "remoteAddressSpace", az_copy(space));
+    az_set(properties, "remoteVirtualNetworkAddressSpace", az_copy(space));
     az_set_str(properties, "peeringState", state);
     az_change_lock(p, p->call->id);
     az_change_lock(p, p->parent->id);

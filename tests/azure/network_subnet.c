@@ -72,7 +72,7 @@ json_t *az_subnet_clean(const char *vnet_id, const char *name, const json_t *pro
         "purpose",           "resourceNavigationLinks", "ipConfigurationProfiles"};
     static const char *const references[] = {"networkSecurityGroup", "routeTable", "natGateway"};
     char id[AZ_ID_MAX];
-    json_t *clean = json_is_object(properties) ? json_deep_copy(properties) : json_object();
+    json_t *clean = json_is_object(properties) ? az_copy(properties) : json_object();
     for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++)
         json_object_del(clean, derived[i]);
     for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
@@ -229,7 +229,7 @@ static int prepare_delete_subnet(struct az_change *p)
 
 json_t *az_subnet_render(struct az_model *m, struct az_resource *subnet)
 {
-    json_t *body = json_deep_copy(subnet->body), *properties = json_object_get(body, "properties");
+    json_t *body = az_copy(subnet->body), *properties = json_object_get(body, "properties");
     json_t *configurations = json_array(), *endpoints = json_array();
     const char *ip;
     json_t *owner;

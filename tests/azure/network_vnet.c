@@ -116,7 +116,7 @@ static void put_subnet(struct az_change *p, const struct az_resource *vnet, cons
     if (is_same)
         return;
     snprintf(id, sizeof id, "%s/subnets/%s", vnet->id, name);
-    json_t *copy = json_deep_copy(body);
+    json_t *copy = az_copy(body);
     json_object_set_new(copy, "etag", az_strf("W/\"%s\"", az_guid(p->m, guid)));
     az_set_str(copy, "properties.provisioningState", "Updating");
     (void)az_store_put(p->m, id, copy);
@@ -190,13 +190,13 @@ static void vnet_deleted(struct az_model *m, struct az_resource *vnet, json_t *o
 
 static json_t *render_vnet(struct az_model *m, struct az_resource *vnet)
 {
-    json_t *body = json_deep_copy(vnet->body), *subnets = json_array(), *peerings = json_array();
+    json_t *body = az_copy(vnet->body), *subnets = json_array(), *peerings = json_array();
     for (struct az_resource *s = az_child_first(vnet, AZ_T_SUBNET); s != NULL;
          s = az_child_next(s, AZ_T_SUBNET))
         json_array_append_new(subnets, az_subnet_render(m, s));
     for (struct az_resource *x = az_child_first(vnet, AZ_T_PEERING); x != NULL;
          x = az_child_next(x, AZ_T_PEERING))
-        json_array_append_new(peerings, json_deep_copy(x->body));
+        json_array_append_new(peerings, az_copy(x->body));
     az_set(body, "properties.subnets", subnets);
     az_set(body, "properties.virtualNetworkPeerings", peerings);
     return body;

@@ -56,7 +56,7 @@ static json_t *old_record_sets(const struct az_change *p, const char *name)
     if (p->existing != NULL)
         json_array_foreach(az_at(p->existing->body, "properties.privateDnsZoneConfigs"), i, o)
             if (az_ieq(az_str(o, "name"), name) && az_at(o, "properties.recordSets") != NULL)
-                return json_deep_copy(az_at(o, "properties.recordSets"));
+                return az_copy(az_at(o, "properties.recordSets"));
     return json_array();
 }
 

@@ -178,18 +178,21 @@ static bool route_matches(const char *pattern, const struct az_call *call)
     return true;
 }
 
+/* The first that matches; method NULL: any. */
+static const struct az_route *route_of(const struct az_call *call, const char *method)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if ((method == NULL || strcmp(routes[i].method, method) == 0) &&
+            route_matches(routes[i].pattern, call))
+            return &routes[i];
+    }
+    return NULL;
+}
+
 static struct found find_route(const struct az_call *call)
 {
-    struct found found = {.route = NULL};
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (!route_matches(routes[i].pattern, call))
-            continue;
-        found.path_known = true;
-        if (strcmp(routes[i].method, call->method) == 0) {
-            found.route = &routes[i];
-            return found;
-        }
-    }
+    struct found found = {.route = route_of(call, call->method)};
+    found.path_known = found.route != NULL || route_of(call, NULL) != NULL;
     return found;
 }
 

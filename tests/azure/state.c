@@ -12,7 +12,7 @@ static void replace(json_t **ret, const json_t *doc, const char *key)
     json_t *value = json_object_get(doc, key);
     if (!json_is_object(value))
         return;
-    json_t *copy = json_deep_copy(value);
+    json_t *copy = az_copy(value);
     (void)json_object_update(*ret, copy);
     json_decref(copy);
 }
@@ -39,7 +39,7 @@ static int load_subscriptions(struct az_model *m, const json_t *list, char *erro
                       "subscriptionId", guid, "displayName", name[0] != '\0' ? name : guid, "state",
                       state[0] != '\0' ? state : "Enabled"));
         if (r != NULL && json_is_object(json_object_get(s, "providers")))
-            json_object_set_new(r->state, "providers", json_deep_copy(json_object_get(s, "providers")));
+            json_object_set_new(r->state, "providers", az_copy(json_object_get(s, "providers")));
     }
     return 0;
 }
@@ -49,7 +49,7 @@ static int load_principals(struct az_model *m, const json_t *list, char *error, 
     size_t i, k;
     const json_t *p, *old;
     json_array_foreach(list, i, p) {
-        json_t *copy = json_deep_copy(p);
+        json_t *copy = az_copy(p);
         if (az_str(p, "clientId")[0] == '\0') {
             snprintf(error, error_bytes, "principals/%zu: clientId is missing", i);
             json_decref(copy);
@@ -79,7 +79,7 @@ static size_t depth_of(const json_t *resource)
 static int load_one(struct az_model *m, const json_t *doc, char *error, size_t error_bytes)
 {
     const char *id = az_str(doc, "id");
-    json_t *body = json_deep_copy(doc);
+    json_t *body = az_copy(doc);
     json_object_del(body, "_state");
     struct az_resource *r = az_store_put(m, id, body);
     if (r == NULL) {
@@ -118,7 +118,7 @@ static int load_runtime(struct az_model *m, const json_t *doc)
     const json_t *e;
     json_array_foreach(json_object_get(doc, "events"), i, e) {
         uint64_t id =
-            az_schedule(m, az_int(e, "at", 0), az_str(e, "kind"), json_deep_copy(json_object_get(e, "arg")));
+            az_schedule(m, az_int(e, "at", 0), az_str(e, "kind"), az_copy(json_object_get(e, "arg")));
         json_t *op = az_op_get(m, az_str(e, "arg.op"));
         if (op != NULL && strcmp(az_str(e, "kind"), "op.end") == 0)
             json_object_set_new(op, "event", json_integer((json_int_t)id));
@@ -205,9 +205,9 @@ int az_model_load(struct az_model *m, const json_t *state, char *error, size_t e
 static void save_below(json_t *list, const struct az_resource *r)
 {
     for (const struct az_resource *c = r->first_child; c != NULL; c = c->next_sibling) {
-        json_t *body = json_deep_copy(c->body);
+        json_t *body = az_copy(c->body);
         if (json_object_size(c->state) > 0)
-            json_object_set_new(body, "_state", json_deep_copy(c->state));
+            json_object_set_new(body, "_state", az_copy(c->state));
         json_array_append_new(list, body);
         save_below(list, c);
     }
@@ -241,14 +241,14 @@ json_t *az_model_save(const struct az_model *m)
     json_t *doc = json_object(), *subscriptions = json_array(), *resources = json_array(),
            *faults = json_array();
     for (const struct az_resource *s = az_store_first(m, AZ_T_SUBSCRIPTION); s != NULL; s = s->next_of_type) {
-        json_t *body = json_deep_copy(s->body);
+        json_t *body = az_copy(s->body);
         if (json_object_get(s->state, "providers") != NULL)
-            json_object_set_new(body, "providers", json_deep_copy(json_object_get(s->state, "providers")));
+            json_object_set_new(body, "providers", az_copy(json_object_get(s->state, "providers")));
         json_array_append_new(subscriptions, body);
         save_below(resources, s);
     }
     for (const struct az_fault *f = m->faults; f != NULL; f = f->next) {
-        json_t *rule = json_deep_copy(f->rule);
+        json_t *rule = az_copy(f->rule);
         json_object_set_new(rule, "_matched", json_integer((json_int_t)f->matched));
         json_object_set_new(rule, "_applied", json_integer((json_int_t)f->applied));
         json_array_append_new(faults, rule);
@@ -256,20 +256,20 @@ json_t *az_model_save(const struct az_model *m)
     json_object_set_new(doc, "clock", json_pack("{s:I}", "toldMs", (json_int_t)m->now_ms));
     json_object_set_new(doc, "random", az_strf("%016llx", (unsigned long long)m->rng));
     json_object_set_new(doc, "subscriptions", subscriptions);
-    json_object_set_new(doc, "principals", json_deep_copy(m->principals));
+    json_object_set_new(doc, "principals", az_copy(m->principals));
     json_object_set_new(doc, "resources", resources);
     json_object_set_new(doc, "databricks", az_databricks_save(m));
-    json_object_set_new(doc, "throttle", json_deep_copy(m->throttle));
-    json_object_set_new(doc, "durations", json_deep_copy(m->durations));
-    json_object_set_new(doc, "behaviour", json_deep_copy(m->behaviour));
-    json_object_set_new(doc, "apiVersions", json_deep_copy(m->versions));
+    json_object_set_new(doc, "throttle", az_copy(m->throttle));
+    json_object_set_new(doc, "durations", az_copy(m->durations));
+    json_object_set_new(doc, "behaviour", az_copy(m->behaviour));
+    json_object_set_new(doc, "apiVersions", az_copy(m->versions));
     json_object_set_new(doc, "faults", faults);
-    json_object_set_new(doc, "operations", json_deep_copy(m->operations));
-    json_object_set_new(doc, "buckets", json_deep_copy(m->buckets));
+    json_object_set_new(doc, "operations", az_copy(m->operations));
+    json_object_set_new(doc, "buckets", az_copy(m->buckets));
     json_object_set_new(doc, "events", save_events(m));
     json_t *ledger = az_model_ledger(m, "\n");
     json_object_set_new(ledger, "nextSeq", json_integer((json_int_t)m->ledger.next_seq));
-    json_object_set_new(ledger, "entries", json_deep_copy(m->ledger.entries));
+    json_object_set_new(ledger, "entries", az_copy(m->ledger.entries));
     json_object_set_new(doc, "ledger", ledger);
     return doc;
 }

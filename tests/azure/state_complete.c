@@ -47,7 +47,7 @@ int az_state_unfold(struct az_model *m, struct az_resource *r, char *error, size
             json_t *body =
                 strcmp(inlined[k].member, "subnets") == 0
                     ? az_subnet_clean(r->id, az_str(item, "name"), json_object_get(item, "properties"))
-                    : json_pack("{s:o}", "properties", json_deep_copy(json_object_get(item, "properties")));
+                    : json_pack("{s:o}", "properties", az_copy(json_object_get(item, "properties")));
             if (result == 0)
                 result = put_child(m, r, inlined[k].plural, item, body, error, error_bytes);
             else

@@ -82,9 +82,9 @@ static void add_workspace(struct estate *e, bool is_injected)
     const json_t *tags = json_object_get(e->spec, "tags");
     json_array_append_new(
         e->resources, json_pack("{s:s,s:s,s:o,s:{s:s},s:{s:s,s:s,s:s,s:o}}", "id", e->workspace, "location",
-                                e->location, "tags", tags != NULL ? json_deep_copy(tags) : json_object(),
-                                "sku", "name", text_or(e->spec, "sku", "premium"), "properties",
-                                "workspaceId", e->workspace_id, "publicNetworkAccess",
+                                e->location, "tags", tags != NULL ? az_copy(tags) : json_object(), "sku",
+                                "name", text_or(e->spec, "sku", "premium"), "properties", "workspaceId",
+                                e->workspace_id, "publicNetworkAccess",
                                 text_or(e->spec, "publicNetworkAccess", "Enabled"), "requiredNsgRules",
                                 text_or(e->spec, "requiredNsgRules", "AllRules"), "parameters", parameters));
 }

@@ -31,27 +31,28 @@ char *az_fold(const char *s)
     return folded;
 }
 
-static json_t *step_into(const json_t *o, const char *name)
+static json_t *step_into(const json_t *o, const char *name, size_t n)
 {
     if (json_is_array(o))
         return json_array_get(o, (size_t)strtoul(name, NULL, 10));
-    return json_object_get(o, name);
+    return json_object_getn(o, name, n);
+}
+
+/* Where this part of a path ends. */
+static const char *part_end(const char *path)
+{
+    while (*path != '.' && *path != '\0')
+        path++;
+    return path;
 }
 
 json_t *az_at(const json_t *o, const char *path)
 {
-    char part[256];
     const json_t *at = o;
     while (at != NULL && *path != '\0') {
-        size_t n = strcspn(path, ".");
-        if (n >= sizeof part)
-            return NULL;
-        memcpy(part, path, n);
-        part[n] = '\0';
-        at = step_into(at, part);
-        path += n;
-        if (*path == '.')
-            path++;
+        const char *end = part_end(path);
+        at = step_into(at, path, (size_t)(end - path));
+        path = *end == '.' ? end + 1 : end;
     }
     return (json_t *)at;
 }
@@ -87,30 +88,20 @@ bool az_bool(const json_t *o, const char *path, bool fallback)
 
 void az_set(json_t *o, const char *path, json_t *take_value)
 {
-    char part[256];
     json_t *at = o;
-    for (;;) {
-        size_t n = strcspn(path, ".");
-        if (n >= sizeof part) {
-            json_decref(take_value);
-            return;
-        }
-        memcpy(part, path, n);
-        part[n] = '\0';
-        if (path[n] == '\0')
-            break;
-        json_t *next = step_into(at, part);
+    const char *end = part_end(path);
+    for (; *end == '.'; path = end + 1, end = part_end(path)) {
+        json_t *next = step_into(at, path, (size_t)(end - path));
         if (!json_is_object(next) && !json_is_array(next)) {
             next = json_object();
-            json_object_set_new(at, part, next);
+            json_object_setn_new(at, path, (size_t)(end - path), next);
         }
         at = next;
-        path += n + 1;
     }
     if (json_is_array(at))
-        json_array_set_new(at, (size_t)strtoul(part, NULL, 10), take_value);
+        json_array_set_new(at, (size_t)strtoul(path, NULL, 10), take_value);
     else
-        json_object_set_new(at, part, take_value);
+        json_object_setn_new(at, path, (size_t)(end - path), take_value);
 }
 
 void az_set_str(json_t *o, const char *path, const char *value)
@@ -132,6 +123,27 @@ void az_unset(json_t *o, const char *path)
     memcpy(head, path, n);
     head[n] = '\0';
     (void)json_object_del(az_at(o, head), dot + 1);
+}
+
+static json_t *copy_object(const json_t *o)
+{
+    json_t *copy = json_object(), *own = (json_t *)o;
+    for (void *at = json_object_iter(own); at != NULL; at = json_object_iter_next(own, at))
+        json_object_setn_new_nocheck(copy, json_object_iter_key(at), json_object_iter_key_len(at),
+                                     az_copy(json_object_iter_value(at)));
+    return copy;
+}
+
+json_t *az_copy(const json_t *v)
+{
+    if (json_is_object(v))
+        return copy_object(v);
+    if (!json_is_array(v))
+        return json_incref((json_t *)v);
+    json_t *copy = json_array();
+    for (size_t i = 0; i < json_array_size(v); i++)
+        json_array_append_new(copy, az_copy(json_array_get(v, i)));
+    return copy;
 }
 
 json_t *az_strf(const char *fmt, ...)

@@ -41,7 +41,7 @@ static void settle_later(struct az_model *m, const json_t *body)
 {
     json_t *arg =
         json_pack("{s:s}", "vnet", az_str(body, "properties.parameters.customVirtualNetworkId.value"));
-    az_set(arg, "body.properties.parameters", json_deep_copy(az_at(body, "properties.parameters")));
+    az_set(arg, "body.properties.parameters", az_copy(az_at(body, "properties.parameters")));
     az_schedule(m, m->now_ms + az_duration(m, "workspace.settle", 5, 20), "workspace.settle", arg);
 }
 
@@ -217,8 +217,8 @@ static int finish_network(struct az_model *m, struct az_resource *ws, json_t *op
         az_op_fail(op, "ApplicationUpdateFail", "%s", COMPUTE_RUNS);
         return -1;
     }
-    json_t *before = json_deep_copy(ws->body);
-    json_t *body = json_deep_copy(az_at(op, "pending.body"));
+    json_t *before = az_copy(ws->body);
+    json_t *body = az_copy(az_at(op, "pending.body"));
     az_set_str(body, "properties.provisioningState", "Succeeded");
     json_object_set(body, "systemData", json_object_get(before, "systemData"));
     (void)az_store_put(m, az_str(op, "resource"), body);
@@ -293,11 +293,11 @@ static void workspace_deleted(struct az_model *m, struct az_resource *ws, json_t
 
 static json_t *render_workspace(struct az_model *m, struct az_resource *ws)
 {
-    json_t *body = json_deep_copy(ws->body), *connections = json_array();
+    json_t *body = az_copy(ws->body), *connections = json_array();
     (void)m;
     for (const struct az_resource *c = az_child_first(ws, AZ_T_WS_CONNECTION); c != NULL;
          c = az_child_next(c, AZ_T_WS_CONNECTION))
-        json_array_append_new(connections, json_deep_copy(c->body));
+        json_array_append_new(connections, az_copy(c->body));
     if (json_array_size(connections) > 0)
         az_set(body, "properties.privateEndpointConnections", json_incref(connections));
     json_decref(connections);

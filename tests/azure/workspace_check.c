@@ -65,8 +65,7 @@ void az_workspace_complete_parameters(struct az_model *m, json_t *parameters, co
             continue;
         }
         const char *type = json_is_boolean(v) ? "Bool" : json_is_object(v) ? "Object" : "String";
-        json_object_set_new(parameters, key,
-                            json_pack("{s:s,s:o}", "type", type, "value", json_deep_copy(v)));
+        json_object_set_new(parameters, key, json_pack("{s:s,s:o}", "type", type, "value", az_copy(v)));
     }
     if (json_object_get(parameters, "enableNoPublicIp") == NULL)
         json_object_set_new(parameters, "enableNoPublicIp",
@@ -80,7 +79,7 @@ void az_workspace_complete_parameters(struct az_model *m, json_t *parameters, co
                                        "requireInfrastructureEncryption"};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
         if (json_object_get(parameters, kept[i]) == NULL && json_object_get(old, kept[i]) != NULL)
-            json_object_set_new(parameters, kept[i], json_deep_copy(json_object_get(old, kept[i])));
+            json_object_set_new(parameters, kept[i], az_copy(json_object_get(old, kept[i])));
     if (json_object_get(parameters, "storageAccountName") == NULL)
         json_object_set_new(parameters, "storageAccountName",
                             json_pack("{s:s,s:o}", "type", "String", "value",
@@ -97,12 +96,12 @@ static void complete(struct az_change *p)
     for (size_t i = 0; read_only[i] != NULL; i++) {
         json_object_del(properties, read_only[i]);
         if (json_object_get(old, read_only[i]) != NULL)
-            json_object_set_new(properties, read_only[i], json_deep_copy(json_object_get(old, read_only[i])));
+            json_object_set_new(properties, read_only[i], az_copy(json_object_get(old, read_only[i])));
     }
     static const char *const sticky[] = {"authorizations", "uiDefinitionUri"};
     for (size_t i = 0; i < 2; i++)
         if (json_object_get(properties, sticky[i]) == NULL && json_object_get(old, sticky[i]) != NULL)
-            json_object_set_new(properties, sticky[i], json_deep_copy(json_object_get(old, sticky[i])));
+            json_object_set_new(properties, sticky[i], az_copy(json_object_get(old, sticky[i])));
     if (!json_is_object(json_object_get(properties, "parameters")))
         json_object_set_new(properties, "parameters", json_object());
     if (!json_is_string(json_object_get(properties, "publicNetworkAccess")))

@@ -95,10 +95,10 @@ void az_h_ws_patch(struct az_model *m, struct az_call *call, struct az_response 
     az_change_lock(&p, ws->id);
     p.parent = ws->parent;
     if (az_change_check_locks(&p) == 0) {
-        json_t *before = json_deep_copy(ws->body);
+        json_t *before = az_copy(ws->body);
         bool changed = tags != NULL && !az_same(tags, json_object_get(before, "tags"));
         if (changed) {
-            json_object_set_new(ws->body, "tags", json_deep_copy(tags));
+            json_object_set_new(ws->body, "tags", az_copy(tags));
             az_set_prov_state(ws, "Updating");
             p.pending = json_pack("{s:s}", "kind", "tags");
             (void)az_op_start(&p, "PATCH", AZ_LRO_BOTH, az_duration(m, "workspace.patch", 5, 10));
@@ -142,7 +142,7 @@ static int prepare_connection(struct az_change *p)
         return -1;
     }
     json_decref(p->want);
-    p->want = json_deep_copy(p->existing->body);
+    p->want = az_copy(p->existing->body);
     az_set(
         p->want, "properties.privateLinkServiceConnectionState",
         json_pack("{s:s,s:s,s:s}", "status", status, "description", description, "actionsRequired", "None"));
