@@ -128,6 +128,7 @@ static void begin_child(struct child *c, uint64_t first, uint64_t last)
 static void add(struct sim_totals *t, const struct sim_report *r)
 {
     t->histories++;
+    t->hash += r->hash * (2 * r->seed + 1);
     t->verdicts += r->verdicts;
     t->crashes += r->crashes;
     t->writes += r->writes;
@@ -227,6 +228,7 @@ void sim_print_totals(const struct sim_range *o, const struct sim_totals *t)
         (unsigned long long)t->histories, t->seconds, o->jobs, (double)t->histories / t->seconds,
         (unsigned long long)t->verdicts, (unsigned long long)t->deliveries, (unsigned long long)t->crashes,
         (unsigned long long)t->writes);
+    (void)printf("# hash of all: %016llx\n", (unsigned long long)t->hash);
     (void)printf(
         "# since Redis forgot: %llu changes without the lock (unconfirmed failover, within a lease)\n",
         (unsigned long long)t->unlocked);

@@ -25,6 +25,7 @@ struct sim_range {
 };
 
 struct sim_totals {
+    uint64_t hash; /* of all histories, in whatever order they ended */
     uint64_t histories, failed, verdicts, crashes, writes, deliveries, unlocked;
     double seconds;
 };
