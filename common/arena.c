@@ -196,15 +196,16 @@ char *cw_arena_printf(struct cw_arena *mem, const char *fmt, ...)
 
 char *cw_arena_vprintf(struct cw_arena *mem, const char *fmt, va_list args)
 {
+    char small[256];
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = vsnprintf(small, sizeof small, fmt, args);
     char *z = NULL;
     if (n < 0)
         mem->failed = true;
-    else
-        z = cw_arena_alloc(mem, (size_t)n + 1);
-    if (z != NULL)
+    else if ((size_t)n < sizeof small)
+        z = cw_arena_memdup(mem, small, (size_t)n);
+    else if ((z = cw_arena_alloc(mem, (size_t)n + 1)) != NULL)
         (void)vsnprintf(z, (size_t)n + 1, fmt, again);
     va_end(again);
     return z;

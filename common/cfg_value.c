@@ -14,7 +14,9 @@ static const struct unit sizes[] = {
 static void derive_name(const char *prefix, const char *name, char separator, bool is_upper,
                         char out[CW_CFG_NAME_BYTES])
 {
-    (void)snprintf(out, CW_CFG_NAME_BYTES, "%s%s", prefix, name);
+    (void)cw_z_copy(out, CW_CFG_NAME_BYTES, prefix);
+    size_t n = strlen(out);
+    (void)cw_z_copy(out + n, CW_CFG_NAME_BYTES - n, name);
     for (char *z = out; *z != '\0'; z++) {
         if (*z == '.' || *z == '-')
             *z = separator;

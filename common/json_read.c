@@ -3,7 +3,7 @@
 #include "common/str.h"
 #include "common/utf8.h"
 
-#define DIGITS_MAX 18 /* of an integer that surely fits 64 bits */
+#define DIGITS_MAX 19 /* of an integer: more may not even fit without a sign */
 #define REAL_BYTES_MAX 64
 
 struct reader {
@@ -88,10 +88,12 @@ static json_t *read_number(struct reader *r)
         return skip_fraction(r) ? read_real(begin, r->p) : NULL;
     if (digits_end - digits > DIGITS_MAX)
         return NULL;
-    json_int_t value = 0;
+    uint64_t value = 0;
     for (const char *at = digits; at < digits_end; at++)
-        value = value * 10 + (*at - '0');
-    return json_integer(is_negative ? -value : value);
+        value = value * 10 + (uint64_t)(*at - '0');
+    if (value > INT64_MAX)
+        return NULL;
+    return json_integer(is_negative ? -(json_int_t)value : (json_int_t)value);
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */

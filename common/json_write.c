@@ -21,7 +21,7 @@ struct member {
 
 static bool write_value(struct writer *w, const json_t *v);
 
-static bool reserve(struct writer *w, size_t more)
+static bool make_room(struct writer *w, size_t more)
 {
     if (more <= w->cap - w->n)
         return true;
@@ -36,7 +36,7 @@ static bool reserve(struct writer *w, size_t more)
 
 static bool add(struct writer *w, const char *p, size_t n)
 {
-    if (!reserve(w, n))
+    if (!make_room(w, n))
         return false;
     memcpy(w->p + w->n, p, n);
     w->n += n;
@@ -45,7 +45,7 @@ static bool add(struct writer *w, const char *p, size_t n)
 
 static bool add_char(struct writer *w, char c)
 {
-    if (!reserve(w, 1))
+    if (!make_room(w, 1))
         return false;
     w->p[w->n++] = c;
     return true;
@@ -96,7 +96,7 @@ static bool write_escape(struct writer *w, char c)
 
 static bool write_text(struct writer *w, const char *p, size_t n)
 {
-    if (!reserve(w, n + 2))
+    if (!make_room(w, n + 2))
         return false;
     w->p[w->n++] = '"';
     while (n > 0) {

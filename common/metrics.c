@@ -65,29 +65,29 @@ static struct cw_metric *new_metric(enum kind kind, const char *name, const char
     return m;
 }
 
-static int compare(const struct cw_metric *m, const char *name, const char *value)
+static int compare_labels(const struct cw_metric *m, const char *value)
 {
-    int by_name = strcmp(m->name, name);
-    if (by_name != 0)
-        return by_name;
     return strcmp(m->label_value == NULL ? "" : m->label_value, value == NULL ? "" : value);
 }
 
 static struct cw_metric *ensure(enum kind kind, const char *name, const char *help, const char *label,
                                 const char *value)
 {
-    CW_PRE(is_name(name));
-    CW_PRE(label == NULL || is_name(label));
+    CW_PRE(name != NULL);
     struct cw_metric **at = &registry;
     for (; *at != NULL; at = &(*at)->next) {
-        int order = compare(*at, name, label == NULL ? NULL : value);
-        if (strcmp((*at)->name, name) == 0)
+        int order = strcmp((*at)->name, name);
+        if (order == 0) {
             CW_PRE((*at)->kind == kind && cw_z_eq((*at)->label, label));
+            order = compare_labels(*at, label == NULL ? NULL : value);
+        }
         if (order == 0)
             return *at;
         if (order > 0)
             break;
     }
+    CW_PRE(is_name(name));
+    CW_PRE(label == NULL || is_name(label));
     struct cw_metric *m = new_metric(kind, name, help, label, value);
     if (m == NULL)
         return NULL;

@@ -25,10 +25,14 @@ static void print_uuid(unsigned char bytes[16], unsigned version, char out[CW_UU
 {
     bytes[6] = (unsigned char)((bytes[6] & 0x0F) | version << 4);
     bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
-    char hex[33];
-    cw_hex(bytes, 16, hex);
-    (void)snprintf(out, CW_UUID_BYTES, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-                   hex + 20);
+    static const size_t parts[] = {4, 2, 2, 2, 6};
+    for (size_t i = 0; i < CW_ARRAY_LEN(parts); i++) {
+        cw_hex(bytes, parts[i], out);
+        bytes += parts[i];
+        out += 2 * parts[i] + 1;
+        if (i + 1 < CW_ARRAY_LEN(parts))
+            out[-1] = '-';
+    }
 }
 
 void cw_uuid4(char out[CW_UUID_BYTES])

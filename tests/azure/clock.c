@@ -187,10 +187,15 @@ bool az_chance(struct az_model *m, double probability)
 
 const char *az_guid(struct az_model *m, char buf[AZ_GUID_BYTES])
 {
-    uint64_t a = az_random(m), b = az_random(m);
-    snprintf(buf, AZ_GUID_BYTES, "%08x-%04x-4%03x-a%03x-%012llx", (unsigned)(a >> 32),
-             (unsigned)(a >> 16) & 0xffffu, (unsigned)a & 0xfffu, (unsigned)(b >> 48) & 0xfffu,
-             (unsigned long long)(b & 0xffffffffffffu));
+    static const char form[] = "xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx";
+    uint64_t high = az_random(m), low = az_random(m);
+    high = (high >> 16 << 12 | (high & 0xfff)) << 4; /* 15 digits, the highest first */
+    low <<= 4;                                       /* 15 digits */
+    for (size_t i = 0; i < AZ_GUID_BYTES; i++) {
+        uint64_t *from = i < 19 ? &high : &low;
+        buf[i] = form[i] == 'x' ? "0123456789abcdef"[*from >> 60] : form[i];
+        *from = form[i] == 'x' ? *from << 4 : *from;
+    }
     return buf;
 }
 

@@ -137,8 +137,8 @@ static size_t size_of_page(struct dbx_call *c, const char *name, size_t fallback
     return size > 0 && size <= 500 ? (size_t)size : fallback;
 }
 
-void dbx_reply_page(struct dbx_call *c, const char *name, json_t *take_all, const char *size_param,
-                    size_t default_size)
+json_t *dbx_page(struct dbx_call *c, const char *name, json_t *take_all, const char *size_param,
+                 size_t default_size)
 {
     const char *token = az_call_query(c->call, "page_token");
     if (token == NULL)
@@ -154,7 +154,13 @@ void dbx_reply_page(struct dbx_call *c, const char *name, json_t *take_all, cons
     json_object_set_new(answer, "next_page_token",
                         from + size < count ? az_strf("%zu", from + size) : json_string(""));
     json_decref(take_all);
-    az_reply_json(c->res, 200, answer);
+    return answer;
+}
+
+void dbx_reply_page(struct dbx_call *c, const char *name, json_t *take_all, const char *size_param,
+                    size_t default_size)
+{
+    az_reply_json(c->res, 200, dbx_page(c, name, take_all, size_param, default_size));
 }
 
 void dbx_ledger(struct dbx_call *c, const char *operation, const char *sub_id, bool changed,

@@ -73,6 +73,8 @@ void dbx_error(struct dbx_call *c, int status, const char *code, const char *fmt
 /* {"error"} of API 1.2 */
 void dbx_error_12(struct dbx_call *c, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* One page of take_all as {name:[…],"next_page_token"}; an empty list has no member at all. */
+json_t *dbx_page(struct dbx_call *c, const char *name, json_t *take_all, const char *size_param,
+                 size_t default_size);
 void dbx_reply_page(struct dbx_call *c, const char *name, json_t *take_all, const char *size_param,
                     size_t default_size);
 /* Write to the ledger: operation "clusters/create", on workspace id + "/" + sub-id. */

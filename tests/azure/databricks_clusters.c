@@ -461,8 +461,7 @@ static void events(struct dbx_call *c)
             json_array_append(found, event);
     }
     json_int_t total = (json_int_t)json_array_size(found);
-    dbx_reply_page(c, "events", found, "page_size", 50);
-    json_t *answer = json_loads(c->res->body, 0, NULL);
+    json_t *answer = dbx_page(c, "events", found, "page_size", 50);
     json_object_set_new(answer, "total_count", json_integer(total));
     az_reply_json(c->res, 200, answer);
 }

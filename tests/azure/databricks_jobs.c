@@ -58,8 +58,7 @@ static void list_runs(struct dbx_call *c)
     json_array_foreach(json_object_get(c->data, "runs"), i, run)
         if (!is_active_only || is_active_run(run))
             json_array_append_new(found, dbx_visible(run));
-    dbx_reply_page(c, "runs", found, "limit", 20);
-    json_t *answer = json_loads(c->res->body, 0, NULL);
+    json_t *answer = dbx_page(c, "runs", found, "limit", 20);
     json_object_set_new(answer, "has_more", json_boolean(az_str(answer, "next_page_token")[0] != '\0'));
     az_reply_json(c->res, 200, answer);
 }

@@ -1,6 +1,7 @@
 /* The way into ARM: the table of routes, and what is checked before a handler runs. */
 #include "tests/azure/arm.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -161,12 +162,22 @@ static size_t count_slashes(const char *s)
     return n;
 }
 
-static bool route_matches(const char *pattern, const struct az_call *call)
+static unsigned char slashes[ROUTE_COUNT];
+static pthread_once_t counting = PTHREAD_ONCE_INIT;
+
+static void count_all(void)
 {
-    bool is_scoped = strncmp(pattern, "{scope}", 7) == 0;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        slashes[i] = (unsigned char)count_slashes(routes[i].pattern);
+}
+
+static bool route_matches(size_t route, const struct az_call *call)
+{
+    const char *pattern = routes[route].pattern;
+    size_t count = slashes[route];
+    bool is_scoped = pattern[0] == '{';
     if (is_scoped)
         pattern += 7;
-    size_t count = count_slashes(pattern);
     if (is_scoped ? call->segment_count <= count : call->segment_count != count)
         return false;
     for (size_t i = call->segment_count - count; *pattern == '/'; i++) {
@@ -181,9 +192,9 @@ static bool route_matches(const char *pattern, const struct az_call *call)
 /* The first that matches; method NULL: any. */
 static const struct az_route *route_of(const struct az_call *call, const char *method)
 {
+    (void)pthread_once(&counting, count_all);
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if ((method == NULL || strcmp(routes[i].method, method) == 0) &&
-            route_matches(routes[i].pattern, call))
+        if ((method == NULL || strcmp(routes[i].method, method) == 0) && route_matches(i, call))
             return &routes[i];
     }
     return NULL;

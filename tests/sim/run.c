@@ -287,6 +287,16 @@ void sim_mirror(const struct redis_mirror *of_redis)
     mirror = of_redis;
 }
 
+/* Only then somebody asks for what the last writes changed. */
+static bool may_fail_over(const struct sim_plan *plan)
+{
+    for (size_t i = 0; i < plan->action_count; i++) {
+        if (plan->actions[i].act == SIM_REDIS_FAILOVER)
+            return true;
+    }
+    return false;
+}
+
 static void make_world(void)
 {
     CW_AUTO(cw_buf_fini) struct cw_buf state = {0};
@@ -312,7 +322,7 @@ static void make_world(void)
     kafka_make_topic(SIM_RESULTS, 1);
     kafka_make_topic(SIM_LETTERS, 1);
     kafka_leave_gaps(sim.plan.gap_one_in);
-    redis_keep_log(true);
+    redis_keep_log(may_fail_over(&sim.plan));
     if (mirror != NULL) {
         redis_set_mirror(mirror, NULL);
         redis_tell_gone(NULL);
