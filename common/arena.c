@@ -6,6 +6,7 @@
 #define ALIGN_BYTES 16
 #define CHUNK_BYTES_FIRST ((size_t)1024)
 #define CHUNK_BYTES_LAST ((size_t)65536)
+#define TEXT_BYTES_COMMON 2048 /* a longer one is printed twice */
 
 /* Memory from malloc. Without ASan many allocations share one; with ASan each has its own. */
 struct chunk {
@@ -196,7 +197,7 @@ char *cw_arena_printf(struct cw_arena *mem, const char *fmt, ...)
 
 char *cw_arena_vprintf(struct cw_arena *mem, const char *fmt, va_list args)
 {
-    char small[256];
+    char small[TEXT_BYTES_COMMON];
     va_list again;
     va_copy(again, args);
     int n = vsnprintf(small, sizeof small, fmt, args);

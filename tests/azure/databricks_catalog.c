@@ -1,6 +1,7 @@
 /* Node types and runtimes that the simulated regions offer. */
 #include "tests/azure/databricks.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static const struct node_type {
@@ -40,7 +41,10 @@ static const struct {
      "Light 2.4 Extended Support (includes Apache Spark 2.4, Scala 2.11)"},
 };
 
-json_t *dbx_node_types(void)
+static json_t *all_node_types, *all_versions; /* for as long as the process runs */
+static pthread_once_t making = PTHREAD_ONCE_INIT;
+
+static json_t *make_node_types(void)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof node_types / sizeof node_types[0]; i++) {
@@ -58,12 +62,30 @@ json_t *dbx_node_types(void)
     return json_pack("{s:o}", "node_types", list);
 }
 
-json_t *dbx_spark_versions(void)
+static json_t *make_versions(void)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
         json_array_append_new(list, json_pack("{s:s,s:s}", "key", versions[i].key, "name", versions[i].name));
     return json_pack("{s:o}", "versions", list);
+}
+
+static void make_both(void)
+{
+    all_node_types = make_node_types();
+    all_versions = make_versions();
+}
+
+json_t *dbx_node_types(void)
+{
+    (void)pthread_once(&making, make_both);
+    return json_incref(all_node_types);
+}
+
+json_t *dbx_spark_versions(void)
+{
+    (void)pthread_once(&making, make_both);
+    return json_incref(all_versions);
 }
 
 bool dbx_has_node_type(const char *id)

@@ -468,11 +468,16 @@ static void events(struct dbx_call *c)
 
 static void list_node_types(struct dbx_call *c)
 {
-    json_t *answer = dbx_node_types();
+    json_t *all = dbx_node_types(), *answer = all;
+    const json_t *not_available = az_at(c->data, "capacity.notAvailable");
     size_t i, k;
     json_t *type, *missing;
+    if (json_array_size(not_available) > 0) {
+        answer = az_copy(all);
+        json_decref(all);
+    }
     json_array_foreach(json_object_get(answer, "node_types"), i, type)
-        json_array_foreach(az_at(c->data, "capacity.notAvailable"), k, missing)
+        json_array_foreach(not_available, k, missing)
             if (strcmp(json_string_value(missing), az_str(type, "node_type_id")) == 0)
                 json_object_set_new(type, "node_info",
                                     json_pack("{s:[s]}", "status", "NotEnabledOnSubscription"));

@@ -17,7 +17,16 @@ bool az_ip_parse(const char *text, uint32_t *ret)
 
 const char *az_ip_text(uint32_t ip, char buf[16])
 {
-    snprintf(buf, 16, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+    char *at = buf;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        unsigned octet = ip >> shift & 255;
+        if (octet >= 100)
+            *at++ = (char)('0' + octet / 100);
+        if (octet >= 10)
+            *at++ = (char)('0' + octet / 10 % 10);
+        *at++ = (char)('0' + octet % 10);
+        *at++ = shift > 0 ? '.' : '\0';
+    }
     return buf;
 }
 

@@ -217,18 +217,22 @@ static void write_id(const struct az_route *route, struct az_call *call)
         pattern += 7;
     for (size_t i = 0; i < call->segment_count; i++) {
         const char *text = call->segments[i];
-        int len = (int)strlen(text);
+        size_t len = strlen(text);
         if (i >= skip && *pattern == '/') {
             size_t k = strcspn(++pattern, "/");
             if (pattern[0] != '{') {
                 text = pattern;
-                len = (int)k;
+                len = k;
             }
             pattern += k;
         }
-        if (n + (size_t)len + 2 < sizeof call->id)
-            n += (size_t)snprintf(call->id + n, sizeof call->id - n, "/%.*s", len, text);
+        if (n + len + 2 >= sizeof call->id)
+            continue;
+        call->id[n] = '/';
+        memcpy(call->id + n + 1, text, len);
+        n += len + 1;
     }
+    call->id[n] = '\0';
 }
 
 const char *az_versions_of(const struct az_model *m, const char *list, char *buf, size_t buf_bytes)
