@@ -163,17 +163,18 @@ static bool take_escape(struct reader *r)
 /* Up to what is neither a character of its own nor well-formed, or ends the text. */
 static struct cw_str take_plain(struct reader *r)
 {
-    const char *begin = r->p;
-    while (r->p < r->end) {
-        unsigned char c = (unsigned char)*r->p;
+    const char *begin = r->p, *p = begin, *end = r->end;
+    while (p < end) {
+        unsigned char c = (unsigned char)*p;
         if (c < 0x20 || c == '"' || c == '\\')
             break;
-        size_t len = c < 0x80 ? 1 : cw_utf8_len(r->p, (size_t)(r->end - r->p));
+        size_t len = c < 0x80 ? 1 : cw_utf8_len(p, (size_t)(end - p));
         if (len == 0)
             break;
-        r->p += len;
+        p += len;
     }
-    return (struct cw_str){begin, (size_t)(r->p - begin)};
+    r->p = p;
+    return (struct cw_str){begin, (size_t)(p - begin)};
 }
 
 /* Behind the opening quotation mark; *ret_text lies in the input or in r->text. */

@@ -26,7 +26,11 @@ struct cw_metric {
     int64_t buckets[CW_ARRAY_LEN(bounds)]; /* not cumulated */
 };
 
+#define RECENT_MAX 64 /* a power of two */
+
 static struct cw_metric *registry;
+static struct cw_metric
+    *recent[RECENT_MAX]; /* by where their names and label values stand: a guess, to be checked */
 
 static bool is_name(const char *z)
 {
@@ -70,10 +74,27 @@ static int compare_labels(const struct cw_metric *m, const char *value)
     return strcmp(m->label_value == NULL ? "" : m->label_value, value == NULL ? "" : value);
 }
 
+static struct cw_metric **recent_place(const char *name, const char *value)
+{
+    uint64_t bits =
+        ((uint64_t)(uintptr_t)name ^ (uint64_t)(uintptr_t)value << 7) * UINT64_C(0x9E3779B97F4A7C15);
+    return &recent[bits >> 58 & (RECENT_MAX - 1)];
+}
+
+static bool is_it(const struct cw_metric *m, enum kind kind, const char *name, const char *label,
+                  const char *value)
+{
+    return m != NULL && m->kind == kind && strcmp(m->name, name) == 0 && cw_z_eq(m->label, label) &&
+           (label == NULL || compare_labels(m, value) == 0);
+}
+
 static struct cw_metric *ensure(enum kind kind, const char *name, const char *help, const char *label,
                                 const char *value)
 {
     CW_PRE(name != NULL);
+    struct cw_metric **guess = recent_place(name, value);
+    if (is_it(*guess, kind, name, label, value))
+        return *guess;
     struct cw_metric **at = &registry;
     for (; *at != NULL; at = &(*at)->next) {
         int order = strcmp((*at)->name, name);
@@ -82,7 +103,7 @@ static struct cw_metric *ensure(enum kind kind, const char *name, const char *he
             order = compare_labels(*at, label == NULL ? NULL : value);
         }
         if (order == 0)
-            return *at;
+            return *guess = *at;
         if (order > 0)
             break;
     }
@@ -214,6 +235,7 @@ void cw_metrics_print(struct cw_buf *out)
 
 void cw_metrics_free_all(void)
 {
+    memset(recent, 0, sizeof recent);
     while (registry != NULL) {
         struct cw_metric *m = registry;
         registry = m->next;

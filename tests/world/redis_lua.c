@@ -8,7 +8,7 @@
 #define SCRIPTS_MAX 64
 #define ARGS_MAX 64
 #define DEPTH_MAX 8
-#define CALL_MEM_BYTES ((size_t)16 * 1024 * 1024)
+#define RUNS_A_SWEEP 200 /* Lua's memory is swept after so many scripts, not a little at each */
 
 static struct {
     lua_State *lua;
@@ -17,6 +17,7 @@ static struct {
         int ref;
     } scripts[SCRIPTS_MAX];
     size_t count;
+    size_t runs;          /* since the last sweep */
     struct cw_arena *mem; /* of the script that runs */
 } engine;
 
@@ -143,6 +144,7 @@ static void open_lua(void)
     engine.lua = luaL_newstate();
     CW_BUG_ON(engine.lua == NULL);
     luaL_openlibs(engine.lua);
+    (void)lua_gc(engine.lua, LUA_GCSTOP, 0);
     lua_newtable(engine.lua);
     lua_pushcfunction(engine.lua, call);
     lua_setfield(engine.lua, -2, "call");
@@ -203,5 +205,10 @@ struct redis_value redis_run_lua(const struct cw_redis_script *script, size_t ke
     }
     lua_settop(engine.lua, 0);
     engine.mem = NULL;
+    if (++engine.runs == RUNS_A_SWEEP) {
+        engine.runs = 0;
+        (void)lua_gc(engine.lua, LUA_GCCOLLECT, 0);
+        (void)lua_gc(engine.lua, LUA_GCSTOP, 0);
+    }
     return v;
 }
