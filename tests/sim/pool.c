@@ -12,7 +12,7 @@
 #include "tests/sim/sim.h"
 
 #define JOBS_MAX 64
-#define BATCH 16 /* histories of one process: dead workers' memory stays */
+#define BATCH 40 /* histories of one process: dead workers' memory stays */
 
 size_t sim_cores(void)
 {
