@@ -1,6 +1,5 @@
 #include "common/json.h"
 
-#include "common/json_text.h"
 #include "common/utf8.h"
 
 #define BYTES_MAX_DEFAULT ((size_t)8 << 20)
@@ -83,22 +82,6 @@ static int parse_failure(json_error_t *problem, struct cw_err *err)
                       CW_MAX(problem->column, 1), problem->text);
 }
 
-/* The last word, and the error's text. */
-static int parse_by_jansson(const char *p, size_t n, json_t **ret_doc, struct cw_err *err)
-{
-    int r = check_depth(p, n, err);
-    if (r < 0)
-        return r;
-    json_error_t problem = {0};
-    json_t *doc = json_loadb(n == 0 ? "" : p, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
-    if (doc == NULL || has_lacked_memory) {
-        json_decref(doc);
-        return parse_failure(&problem, err);
-    }
-    *ret_doc = doc;
-    return 0;
-}
-
 int cw_json_parse(const char *p, size_t n, size_t bytes_max, json_t **ret_doc, struct cw_err *err)
 {
     size_t limit = bytes_max == 0 ? BYTES_MAX_DEFAULT : bytes_max;
@@ -108,10 +91,16 @@ int cw_json_parse(const char *p, size_t n, size_t bytes_max, json_t **ret_doc, s
         p += 3;
         n -= 3;
     }
+    int r = check_depth(p, n, err);
+    if (r < 0)
+        return r;
+    json_error_t problem = {0};
     has_lacked_memory = false;
-    json_t *doc = cw_json_read(n == 0 ? "" : p, n, CW_JSON_DEPTH_MAX);
-    if (doc == NULL)
-        return parse_by_jansson(p, n, ret_doc, err);
+    json_t *doc = json_loadb(n == 0 ? "" : p, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    if (doc == NULL || has_lacked_memory) {
+        json_decref(doc);
+        return parse_failure(&problem, err);
+    }
     *ret_doc = doc;
     return 0;
 }
@@ -136,7 +125,12 @@ int cw_json_parse_in(struct cw_arena *mem, const char *p, size_t n, size_t bytes
 
 char *cw_json_print(const json_t *v)
 {
-    return cw_json_write(v, true);
+    has_lacked_memory = false;
+    char *z = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    if (!has_lacked_memory)
+        return z;
+    free(z);
+    return NULL;
 }
 
 char *cw_json_print_in(struct cw_arena *mem, const json_t *v)

@@ -1,5 +1,4 @@
 /* The ledger: who changed what, and did it change anything. Bodies are kept as text until somebody asks. */
-#include "common/json_text.h"
 #include "tests/azure/arm.h"
 
 #include <stdlib.h>
@@ -20,7 +19,7 @@ char az_operation_class(const char *operation)
 
 static json_t *dump(const json_t *value)
 {
-    char *text = value != NULL ? cw_json_write(value, false) : NULL;
+    char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_t *s = text != NULL ? json_string(text) : json_null();
     free(text);
     return s;

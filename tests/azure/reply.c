@@ -1,5 +1,4 @@
 /* Answers: bodies, headers, error envelopes, pages. */
-#include "common/json_text.h"
 #include "tests/azure/arm.h"
 
 #include <stdarg.h>
@@ -58,7 +57,7 @@ void az_response_fini(struct az_response *res)
 
 void az_reply_json(struct az_response *res, int status, json_t *take_body)
 {
-    set_body(res, status, cw_json_write(take_body, false));
+    set_body(res, status, json_dumps(take_body, JSON_COMPACT | JSON_ENCODE_ANY));
     json_decref(take_body);
     az_reply_header(res, "Content-Type", "application/json; charset=utf-8");
 }

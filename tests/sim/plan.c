@@ -255,7 +255,7 @@ static void draw_watch(struct sim_plan *p)
             continue;
         r->no_cluster = true;
         r->may_repair = false;
-        r->repeat_seconds = between(&l, 5, 90) * p->scale;
+        r->repeat_seconds = between(&l, 10, 90) * p->scale;
         r->ended_by = p->request_count;
         p->requests[p->request_count++] = (struct sim_request){
             .ask = SIM_CANCEL, .target = i, .workspace = r->workspace, .at_ms = p->storm_ms + SIM_WATCH_MS};

@@ -13,8 +13,7 @@
 #define SIM_ACTIONS_MAX 16
 #define SIM_THINGS_MAX (SIM_REQUESTS_MAX + SIM_ACTIONS_MAX)
 #define SIM_ID_BYTES 256
-#define SIM_WATCH_MS \
-    (INT64_C(40) * 60 * 1000) /* a request that repeats does so for so long after the storm */
+#define SIM_WATCH_MS (INT64_C(5) * 60 * 1000) /* a request that repeats does so for so long after the storm */
 
 enum sim_start { SIM_NEW = 0, SIM_EXISTING, SIM_HEALTHY, SIM_UNLINKED, SIM_START__COUNT };
 

@@ -23,7 +23,8 @@ int64_t sim_now(void)
 void sim_say(const char *fmt, ...)
 {
     char line[2048];
-    int n = snprintf(line, sizeof line, "%10.3f  ", (double)sim_now() / 1000);
+    int n = snprintf(line, sizeof line, "%6lld.%03lld  ", (long long)(sim_now() / 1000),
+                     (long long)(sim_now() % 1000));
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(line + n, sizeof line - (size_t)n, fmt, args);

@@ -44,8 +44,6 @@ static char *try_strdup(const char *z)
 #include "common/arena.c"
 #include "common/cfg.c"
 #include "common/json.c"
-#include "common/json_read.c"
-#include "common/json_write.c"
 #include "common/metrics.c"
 #include "common/str.c"
 /* NOLINTEND(bugprone-suspicious-include) */
