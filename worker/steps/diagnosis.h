@@ -83,6 +83,8 @@ enum cw_sign cw_diagnosis_sign(const struct cw_step_ctx *c);
 /* Did the cluster fail by something that has nothing to do with the network? Then that is the finding, and nothing more need be
  * read. Pure. */
 bool cw_diagnosis_is_elsewhere(const struct cw_step_ctx *c, struct cw_findings *findings);
+/* Is the reason of the failed start one that only the service itself has? Pure. */
+bool cw_diagnosis_blames_service(const struct cw_step_ctx *c);
 /* What the reason of the failed start can come from is more likely, the rest less. Pure. */
 void cw_findings_weigh(const struct cw_step_ctx *c, struct cw_findings *findings);
 /* Who does each repair, how, and on whose word. Pure. */

@@ -340,10 +340,13 @@ void cw_diagnosis_judge(struct cw_step_ctx *c, const struct cw_readings *reading
     judge_dns(c, readings, findings);
     judge_probe(c, readings, findings);
     cw_diagnosis_judge_network(c, readings, findings);
-    if (findings->count > 0)
+    bool is_clean = findings->count == 0;
+    if (!is_clean && !cw_diagnosis_blames_service(c))
         return;
     (void)cw_finding_add(
-        findings, CW_CAUSE_DATABRICKS, 30, true, "every reading of the network is in order",
+        findings, CW_CAUSE_DATABRICKS, is_clean ? 30 : 60, true,
+        is_clean ? "every reading of the network is in order"
+                 : "the start failed for a reason that is the service's own",
         "verify again later; then open a support ticket with the cluster id and its termination reason");
     cw_finding_evidence(findings, c->facts->cluster_id, "termination_reason.code", "none",
                         c->facts->cluster_termination.code);

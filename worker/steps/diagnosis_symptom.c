@@ -30,6 +30,10 @@ static const struct {
     {"AZURE_VNET_CONFIGURATION_FAILURE", NAMES | OUTWARD | C(SUBNET_DELEGATION)},
     {"NPIP_TUNNEL_SETUP_*", NAMES | ENDPOINT | TO_ENDPOINT},
     {"NPIP_TUNNEL_TOKEN_*", C(DATABRICKS)},
+    {"INTERNAL_ERROR", C(DATABRICKS)},
+    {"SERVICE_FAULT", C(DATABRICKS)},
+    {"REQUEST_THROTTLED", C(DATABRICKS)},
+    {"TEMPORARILY_UNAVAILABLE", C(DATABRICKS)},
     {"MTLS_PORT_*", TO_ENDPOINT},
     {"STORAGE_DOWNLOAD_*", OUTWARD},
     {"SPARK_IMAGE_DOWNLOAD_*", OUTWARD},
@@ -128,13 +132,25 @@ bool cw_diagnosis_is_elsewhere(const struct cw_step_ctx *c, struct cw_findings *
     return true;
 }
 
-void cw_findings_weigh(const struct cw_step_ctx *c, struct cw_findings *findings)
+/* 0 = the code, if there is one, says nothing. */
+static uint64_t causes_of(const struct cw_step_ctx *c)
 {
     const struct cw_termination_v1 *t = reason_of(c);
     uint64_t causes = 0;
     for (size_t i = 0; t != NULL && t->code != NULL && i < CW_ARRAY_LEN(symptoms); i++)
         if (cw_z_glob(symptoms[i].pattern, t->code))
             causes |= symptoms[i].causes;
+    return causes;
+}
+
+bool cw_diagnosis_blames_service(const struct cw_step_ctx *c)
+{
+    return causes_of(c) == C(DATABRICKS);
+}
+
+void cw_findings_weigh(const struct cw_step_ctx *c, struct cw_findings *findings)
+{
+    uint64_t causes = causes_of(c);
     if (causes == 0)
         return;
     for (size_t i = 0; i < findings->count; i++) {
