@@ -101,7 +101,7 @@ def test_a_safe_repair_is_made_listed_and_proven():
     with Stack(state="demo.json") as s:
         done = s.causeway("diagnose", "--repair", "--id", "mended", stacklib.workspace_id("unlinked-ws"))
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.count("\u2713") == 8 and "repaired: link of the zone to the VNet" in done.stdout, done.stdout
+        assert done.stdout.count("\u2713") == 9 and "repaired: link of the zone to the VNet" in done.stdout, done.stdout
         verdict = s.verdict("mended")
         assert verdict["outcome"] == "succeeded" and verdict["diagnosis"][0]["cause"] == "zone_not_linked", verdict
         done = s.causeway("diagnose", stacklib.workspace_id("unlinked-ws"))
