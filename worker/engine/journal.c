@@ -75,7 +75,7 @@ static const struct cw_redis_script replace_script = {
 static const struct cw_redis_script published_script = {
     .name = "journal.published",
     .lua =
-        "if redis.call('HEXISTS', KEYS[1], 'verdict') == 0 then return 0 end\n"
+        "if redis.call('HGET', KEYS[1], 'verdict') ~= ARGV[2] then return 0 end\n"
         "for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
         "  if string.match(field, '^[abcdfoptu]:') or field == 'open' then redis.call('HDEL', KEYS[1], field) end\n"
         "end\n"
@@ -560,11 +560,11 @@ int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t
     return r;
 }
 
-int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,
-                         struct cw_err *err)
+int cw_journal_published(const struct cw_journal *j, const char *job_key, const struct cw_verdict *verdict,
+                         struct cw_deadline until, struct cw_err *err)
 {
     char ttl[24];
-    const struct cw_str args[] = {number(j->retention_ms, ttl)};
+    const struct cw_str args[] = {number(j->retention_ms, ttl), verdict->record.value};
     const struct ask ask = {&published_script, {job_key}, 1, args, CW_ARRAY_LEN(args), false};
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
     if (cw_arena_new(WRITE_MEM_BYTES, &mem) < 0)

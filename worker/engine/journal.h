@@ -133,9 +133,10 @@ int cw_journal_holds(const struct cw_journal *j, const char *job_key, const stru
 int cw_journal_recalled(const struct cw_journal *j, const char *job_key, const char *kind,
                         const struct cw_verdict *verdict, int64_t wall_ms, struct cw_deadline until,
                         struct cw_err *err);
-/* The verdict was acknowledged: keep it, drop the rest, begin the retention. */
-int cw_journal_published(const struct cw_journal *j, const char *job_key, struct cw_deadline until,
-                         struct cw_err *err);
+/* This verdict was acknowledged: keep it, drop the rest, begin the retention. Nothing happens when another one is stored (Redis forgot this
+ * one, and it was made anew): that one is not out. */
+int cw_journal_published(const struct cw_journal *j, const char *job_key, const struct cw_verdict *verdict,
+                         struct cw_deadline until, struct cw_err *err);
 
 /* How long Redis has remembered anything: its memory began when a worker first found it empty. *ret_age_ms -1: for longer than the
  * retention. By Redis' own clock. */

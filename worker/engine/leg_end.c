@@ -73,7 +73,7 @@ enum cw_next cw_leg_finish(struct cw_job *job)
     cw_meter_verdict(job->verdict.outcome);
     cw_log(CW_INFO, "job.ended", CW_F_STR("outcome", job->verdict.outcome),
            CW_F_INT("ms", cw_wall_ms() - job->accepted_wall_ms));
-    r = cw_journal_published(&job->parts->journal, job->job_key, cw_in_ms(MARK_MS), &err);
+    r = cw_journal_published(&job->parts->journal, job->job_key, &job->verdict, cw_in_ms(MARK_MS), &err);
     if (r < 0)
         cw_log_err(CW_WARN, "journal.unmarked", &err);
     return CW_NEXT_END;

@@ -149,7 +149,11 @@ static void first_verdict_counts(struct cw_arena *mem)
     assert_true(cw_str_eq_z(stored.record.value, "{\"n\":1}"));
     assert_int_equal(stored.record.header_count, 2);
     assert_string_equal(stored.record.headers[1].name, "content-type");
-    assert_int_equal(cw_journal_published(&journal, job_key, cw_in_ms(2000), &err), 0);
+    assert_int_equal(cw_journal_published(&journal, job_key, &second, cw_in_ms(2000), &err), 0);
+    assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
+                     0);
+    assert_true(peek.has_verdict && !peek.is_published); /* another one is out, this one is not */
+    assert_int_equal(cw_journal_published(&journal, job_key, &first, cw_in_ms(2000), &err), 0);
     assert_int_equal(cw_journal_accept(&journal, WS, job_key, "verify", 5, cw_in_ms(2000), mem, &peek, &err),
                      0);
     assert_true(peek.has_verdict && peek.is_published);
