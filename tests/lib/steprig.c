@@ -204,9 +204,10 @@ const char *rig_read_state(const char *name, struct cw_buf *out)
     FILE *f = fopen(cw_buf_z(&path), "rb");
     if (f == NULL)
         fail_msg("%s: cannot be opened", cw_buf_z(&path));
-    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
+    for (size_t n; f != NULL && (n = fread(block, 1, sizeof block, f)) > 0;)
         cw_buf_add(out, block, n);
-    (void)fclose(f);
+    if (f != NULL)
+        (void)fclose(f);
     return cw_buf_z(out);
 }
 

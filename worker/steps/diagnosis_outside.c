@@ -140,7 +140,7 @@ static bool is_told(const struct outside *o, size_t i, size_t n)
             return true;
     const struct cw_subnet *host = o->from[0].subnet;
     const struct cw_subnet *own = o->from[i].subnet;
-    return i > 0 && o->reached[0] != NULL && o->reached[0][n].reach == o->reached[i][n].reach &&
+    return i == 1 && o->reached[0] != NULL && o->reached[0][n].reach == o->reached[i][n].reach &&
            cw_armid_eq(host->nsg_id, own->nsg_id) && cw_armid_eq(host->route_table_id, own->route_table_id) &&
            cw_armid_eq(host->nat_gateway_id, own->nat_gateway_id);
 }

@@ -132,7 +132,7 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
 static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
 {
     struct cw_workspace ws;
-    struct cw_facts note;
+    struct cw_facts note = {0};
     *ret_was_begun = false;
     bool is_there = false;
     int r = c->req->migrate != NULL && cw_compute_may_stop(c->req)
