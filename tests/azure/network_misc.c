@@ -23,6 +23,11 @@ static int check_address(struct az_change *p, const char *id)
     const struct az_resource *user = nat_with(p->m, id), *ip = az_store_get(p->m, id);
     if (az_check_reference(p, id, AZ_T_PUBLIC_IP, az_str(p->want, "location")) < 0)
         return -1;
+    if (ip == NULL) {
+        az_reply_error(p->res, 400, "InvalidRequestFormat",
+                       "Cannot parse the request: a public address needs an id.");
+        return -1;
+    }
     if (user != NULL && !az_ieq(user->id, p->call->id)) {
         az_reply_error(p->res, 400, "PublicIPAddressInUse", "Public address %s is in use by %s.", id,
                        user->id);
