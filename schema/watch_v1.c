@@ -49,7 +49,7 @@ static const struct cw_member watch_members[] = {
     {.name = "run",
      .type = CW_MEMBER_INT,
      .min = 2,
-     .max = INT64_MAX,
+     .max = 1000000000,
      .is_required = true,
      AT(run),
      .text = "which run it is; that of the first request is 1"},

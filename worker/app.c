@@ -134,8 +134,6 @@ static int watch_redis(void *arg)
             r = cw_durable_look(app->redis, cw_in_ms(REDIS_TIMEOUT_MS), mem, &durable, &err);
             cw_arena_free(mem);
         }
-        if (r == 0)
-            r = cw_engine_tend_memory(app->engine, cw_in_ms(REDIS_TIMEOUT_MS), &err);
         if (cw_fiber_cancel_reason() != 0)
             break;
         if (r < 0 && was_ok)

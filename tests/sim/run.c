@@ -5,7 +5,9 @@
 #include "tests/sim/sim.h"
 
 #define HOUR INT64_C(3600000)
-#define REST_MS (INT64_C(12) * HOUR) /* after the storm everything must have ended by then */
+#define REST_MS    \
+    (INT64_C(24) * \
+     HOUR) /* after the storm everything must have ended by then: each of five undos may wait its 90 min */
 #define LOOK_MS 500
 #define SETTLE_MS 5000
 #define FAREWELL_MS 60000

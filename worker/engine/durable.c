@@ -1,5 +1,6 @@
 #include "worker/engine/durable.h"
 
+#define CLOCKS_MS 60000
 #define WAIT_MS "1000" /* so long may an answer of WAIT hold up the connection */
 
 const struct cw_redis_script cw_durable_script = {
@@ -18,6 +19,12 @@ int cw_durable_read(const struct cw_redis_reply *reply, struct cw_durable *ret_d
     *ret_durable = (struct cw_durable){
         .born_wall_ms = born, .now_wall_ms = now, .age_ms = CW_MAX(now - born, INT64_C(0))};
     return 0;
+}
+
+bool cw_durable_is_older(const struct cw_durable *durable, int64_t record_wall_ms)
+{
+    return record_wall_ms > durable->born_wall_ms + CLOCKS_MS &&
+           record_wall_ms <= durable->now_wall_ms + CLOCKS_MS;
 }
 
 int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_arena *mem,

@@ -2,7 +2,7 @@
  *
  * The key "cw:born" is set once, to Redis' own time, by whoever finds it missing. So a Redis that lost everything is younger than its loss,
  * and what it does not know although it is older was never written (but for the last writes of a server that a replica replaced).
- * Suspends: all but cw_durable_read().  Thread: loop.  Source: Redis commands TIME, SETNX, WAIT. */
+ * Suspends: all but cw_durable_read() and cw_durable_is_older().  Thread: loop.  Source: Redis commands TIME, SETNX, WAIT. */
 #ifndef CW_WORKER_ENGINE_DURABLE_H
 #define CW_WORKER_ENGINE_DURABLE_H
 
@@ -19,6 +19,10 @@ struct cw_durable {
 #define CW_DURABLE_KEY "cw:born"
 extern const struct cw_redis_script cw_durable_script;
 int cw_durable_read(const struct cw_redis_reply *reply, struct cw_durable *ret_durable, struct cw_err *err);
+
+/* Is Redis surely older than a request whose record has this time (<= 0 = unknown)? Then it would know of all that was done about it. The
+ * clocks of Redis, of senders and of workers may differ by a minute. Pure. */
+bool cw_durable_is_older(const struct cw_durable *durable, int64_t record_wall_ms);
 
 /* To be asked after what it shall say something about. Errors: those of cw_redis_eval(), -CW_EPROTO. */
 int cw_durable_look(struct cw_redis *redis, struct cw_deadline until, struct cw_arena *mem,

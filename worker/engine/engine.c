@@ -217,12 +217,6 @@ const char *cw_engine_trouble(const struct cw_engine *e)
     return NULL;
 }
 
-int cw_engine_tend_memory(struct cw_engine *e, struct cw_deadline until, struct cw_err *err)
-{
-    int64_t age_ms;
-    return cw_journal_age(&e->parts.journal, until, &age_ms, err);
-}
-
 struct cw_locks *cw_engine_locks(struct cw_engine *e)
 {
     return e->parts.locks;

@@ -59,9 +59,6 @@ bool cw_engine_is_assigned(const struct cw_engine *e);
 int64_t cw_engine_lag(struct cw_engine *e);
 /* What keeps requests from being answered until people mend it; NULL = nothing. */
 const char *cw_engine_trouble(const struct cw_engine *e);
-/* Let Redis count how long it remembers, from now on if it is empty. To be called now and then. Errors: those of cw_journal_age().
- * Suspends: yes. */
-int cw_engine_tend_memory(struct cw_engine *e, struct cw_deadline until, struct cw_err *err);
 struct cw_locks *cw_engine_locks(struct cw_engine *e);
 struct cw_runner *cw_engine_runner(struct cw_engine *e);
 struct cw_intake *cw_engine_intake(struct cw_engine *e);

@@ -2,7 +2,6 @@
 #include "worker/engine/durable.h"
 #include "worker/engine/legs.h"
 
-#define CLOCKS_MS 60000 /* those of Redis, of senders and of workers differ by less */
 #define LOOK_MS 5000
 
 static bool can_tell(const struct cw_plan *plan)
@@ -12,13 +11,6 @@ static bool can_tell(const struct cw_plan *plan)
             return true;
     }
     return false;
-}
-
-/* A Redis that is older than the request would know of each earlier claim. */
-static bool is_remembered(const struct cw_job *job, const struct cw_durable *durable)
-{
-    return job->record_wall_ms > durable->born_wall_ms + CLOCKS_MS &&
-           job->record_wall_ms <= cw_wall_ms() + CLOCKS_MS;
 }
 
 int cw_job_look_back(struct cw_job *job, bool *ret_may_have_run, struct cw_err *err)
@@ -33,7 +25,7 @@ int cw_job_look_back(struct cw_job *job, bool *ret_may_have_run, struct cw_err *
         return 0;
     int r = cw_durable_look(job->parts->journal.redis, cw_in_ms(LOOK_MS), job->run_mem, &durable, err);
     if (r == 0)
-        *ret_may_have_run = !is_remembered(job, &durable);
+        *ret_may_have_run = !cw_durable_is_older(&durable, job->record_wall_ms);
     return r;
 }
 
@@ -49,33 +41,30 @@ static bool needs_look(const struct cw_job_step *s, bool is_last)
     return is_last ? is_skipped(s) : is_skipped(s) || (!s->is_done && !s->has_kept);
 }
 
-/* *ret_found stays as it is when it was not begun. */
-static int look(struct cw_job *job, size_t i, bool *ret_found, struct cw_err *err)
+static int look(struct cw_job *job, size_t i, struct cw_deadline until, struct cw_err *err)
 {
     struct cw_job_step *s = &job->steps[i];
     bool is_step = false;
-    int64_t begun = s->begun;
     if (s->undo_crashes >= job->parts->crash_limit)
         return 0; /* the undo says so */
-    int r = cw_step_look(job, i, cw_in_ms(job->parts->undo_timeout_ms), &is_step, err);
+    int r = cw_step_look(job, i, until, &is_step, err);
     if (r < 0 && is_step && err->class != CW_CLASS_LOST && err->class != CW_CLASS_CANCELLED) {
         cw_job_note_unknown(job, s, err);
         return 0;
     }
-    *ret_found = *ret_found || s->begun > begun;
     return r;
 }
 
-int cw_job_find_begun(struct cw_job *job, bool is_last, bool *ret_found, struct cw_err *err)
+int cw_job_find_begun(struct cw_job *job, bool is_last, struct cw_err *err)
 {
+    const struct cw_deadline most = cw_in_ms(job->parts->undo_timeout_ms);
     bool may_have_run = false, is_wanted = false;
-    *ret_found = false;
     for (size_t i = 0; i < job->plan->step_count; i++)
         is_wanted = is_wanted || needs_look(&job->steps[i], is_last);
     int r = is_wanted ? cw_job_look_back(job, &may_have_run, err) : 0;
     for (size_t i = 0; r == 0 && may_have_run && i < job->plan->step_count; i++) {
         if (needs_look(&job->steps[i], is_last))
-            r = look(job, i, ret_found, err);
+            r = look(job, i, is_last ? cw_sooner(job->until, most) : most, err);
     }
     return r;
 }

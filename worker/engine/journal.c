@@ -27,15 +27,14 @@ static const struct cw_redis_script claim_script = {
            "redis.call('HSETNX', KEYS[1], 'accepted', ARGV[2])\n"
            "redis.call('HSETNX', KEYS[1], 'kind', ARGV[3])\n"
            "redis.call('HSETNX', KEYS[1], 'plan', ARGV[4])\n"
-           "local open = redis.call('HGET', KEYS[1], 'open')\n"
+           "local open, mine = redis.call('HGET', KEYS[1], 'open'), false\n"
            "if open then\n"
            "  local step, holder = string.match(open, '^([^|]*)|(.*)$')\n"
-           "  if holder ~= ARGV[1] then\n"
-           "    if holder ~= ARGV[5] then redis.call('HINCRBY', KEYS[1], 'c:' .. step, 1) end\n"
-           "  end\n"
+           "  mine = holder == ARGV[1]\n"
+           "  if not mine and holder ~= ARGV[5] then redis.call('HINCRBY', KEYS[1], 'c:' .. step, 1) end\n"
            "end\n"
            "redis.call('HSET', KEYS[1], 'open', ARGV[7] .. '|' .. ARGV[1])\n"
-           "redis.call('HINCRBY', KEYS[1], 'claims', 1)\n"
+           "if not mine then redis.call('HINCRBY', KEYS[1], 'claims', 1) end\n"
            "redis.call('PEXPIRE', KEYS[1], ARGV[6])\n"
            "return {1, redis.call('HGETALL', KEYS[1])}\n",
 };
@@ -543,7 +542,7 @@ int cw_journal_recalled(const struct cw_journal *j, const char *job_key, const c
     return eval_number(j, &ask, until, &n, err);
 }
 
-int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t *ret_age_ms,
+int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, struct cw_durable *ret_durable,
                    struct cw_err *err)
 {
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
@@ -551,13 +550,8 @@ int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t
         return cw_err_set(err, CW_ENOMEM, "no memory for the journal");
     const struct ask ask = {&cw_durable_script, {CW_DURABLE_KEY, NULL}, 1, NULL, 0, false};
     struct cw_redis_reply reply;
-    struct cw_durable durable = {0};
     int r = eval(j, &ask, until, mem, &reply, err);
-    if (r == 0)
-        r = cw_durable_read(&reply, &durable, err);
-    if (r == 0)
-        *ret_age_ms = durable.age_ms > j->retention_ms ? -1 : durable.age_ms;
-    return r;
+    return r < 0 ? r : cw_durable_read(&reply, ret_durable, err);
 }
 
 int cw_journal_published(const struct cw_journal *j, const char *job_key, const struct cw_verdict *verdict,

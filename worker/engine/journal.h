@@ -13,6 +13,7 @@
 #define CW_WORKER_ENGINE_JOURNAL_H
 
 #include "common/net/redis.h"
+#include "worker/engine/durable.h"
 #include "worker/engine/lock.h"
 #include "worker/engine/record.h"
 #include "worker/engine/trouble.h"
@@ -138,9 +139,8 @@ int cw_journal_recalled(const struct cw_journal *j, const char *job_key, const c
 int cw_journal_published(const struct cw_journal *j, const char *job_key, const struct cw_verdict *verdict,
                          struct cw_deadline until, struct cw_err *err);
 
-/* How long Redis has remembered anything: its memory began when a worker first found it empty. *ret_age_ms -1: for longer than the
- * retention. By Redis' own clock. */
-int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, int64_t *ret_age_ms,
+/* cw_durable_look(), asked until Redis answers. */
+int cw_journal_age(const struct cw_journal *j, struct cw_deadline until, struct cw_durable *ret_durable,
                    struct cw_err *err);
 
 enum cw_target_state {

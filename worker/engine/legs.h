@@ -92,9 +92,9 @@ void cw_job_note_unknown(struct cw_job *job, const struct cw_job_step *s, const 
 /* May an earlier run of this request have begun something of which the journal knows nothing? Not when Redis is older than the request, nor
  * when nothing of its plan could be undone. Errors: those of cw_durable_look(). Suspends: yes. */
 int cw_job_look_back(struct cw_job *job, bool *ret_may_have_run, struct cw_err *err);
-/* Look for it, under the lock: what is found counts as begun. is_last: only what this run has skipped. What can't be told is told in the
- * verdict. Errors: lost, cancellation, those of the journal. Suspends: yes. */
-int cw_job_find_begun(struct cw_job *job, bool is_last, bool *ret_found, struct cw_err *err);
+/* Look for it, under the lock: what is found counts as begun. is_last: only what this run has skipped, until the request's deadline. What
+ * can't be told is told in the verdict. Errors: lost, cancellation, those of the journal. Suspends: yes. */
+int cw_job_find_begun(struct cw_job *job, bool is_last, struct cw_err *err);
 
 /* ---- hooks.c ---- */
 /* The right to write the journal of a job whose lock is held. Borrows from the lease. */

@@ -68,9 +68,13 @@ static int load_step(struct cw_job *job, struct cw_job_step *step)
     step->is_announced = log->is_announced;
     bool has_partial = false;
     int r = load_record(job, log->partial, &step->record, &has_partial);
+    struct cw_step_record partial = step->record;
     if (r == 0)
         r = load_record(job, log->done, &step->record, &step->is_done);
     step->has_kept = has_partial && !step->is_done;
+    /* Skipped here, but an earlier run had begun it: its undo needs what that one found. */
+    if (r == 0 && has_partial && step->is_done && step->record.outcome == CW_STEP_OUTCOME_SKIPPED)
+        r = cw_facts_merge(&job->facts, &partial.out, job->run_mem);
     if (r == 0 && (step->is_done || step->has_kept))
         r = merge_facts(job, step);
     if (r < 0)

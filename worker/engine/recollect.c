@@ -52,34 +52,38 @@ static void say_why(struct cw_job *job, const char *why, int64_t since, int64_t 
 }
 
 /* While Redis is young any request may have been answered before, as long ago as the promise reaches. */
-static int64_t since_of(const struct cw_job *job, int64_t age_ms)
+static int64_t since_of(const struct cw_job *job, const struct cw_durable *redis)
 {
     int64_t retention_ms = job->parts->journal.retention_ms;
-    if (job->record_wall_ms <= 0 || age_ms < 0)
+    if (job->record_wall_ms <= 0 || redis->age_ms > retention_ms)
         return CW_MAX(job->record_wall_ms, INT64_C(0));
     return CW_MIN(job->record_wall_ms, CW_MAX(cw_wall_ms() - retention_ms, INT64_C(1)));
 }
 
 static void note(struct cw_job *job, const struct cw_err *err)
 {
-    cw_trouble_note(job->parts->recall_trouble, err, cw_err_class_of(err->code) != CW_CLASS_RETRY);
+    bool needs_people = err->code == CW_EPROTO || cw_err_class_of(err->code) != CW_CLASS_RETRY;
+    cw_trouble_note(job->parts->recall_trouble, err, needs_people);
 }
 
 /* Until the topic has been read. */
-static int look(struct cw_job *job, int64_t age_ms, bool *ret_found, struct cw_verdict *ret_verdict,
-                struct cw_err *err)
+static int look(struct cw_job *job, const struct cw_durable *redis, bool *ret_found,
+                struct cw_verdict *ret_verdict, struct cw_err *err)
 {
     char id[CW_UUID_BYTES];
     int64_t since = cw_wall_ms();
     cw_result_event_id(job->req.workspace_key, job->req.event.id, id);
     for (int64_t pause_ms = PAUSE_FIRST_MS;; pause_ms = CW_MIN(pause_ms * 2, (int64_t)PAUSE_MOST_MS)) {
-        int r = cw_recall_find(job->parts->recall, id, since_of(job, age_ms), cw_in_ms(LOOK_MS), job->run_mem,
+        int r = cw_recall_find(job->parts->recall, id, since_of(job, redis), cw_in_ms(LOOK_MS), job->run_mem,
                                ret_found, ret_verdict, err);
         if (r == 0)
             cw_trouble_over(job->parts->recall_trouble);
         if (r == 0 || is_stopped(r))
             return r;
         note(job, err);
+        if (r == -CW_ENOMEM ||
+            r == -CW_EPROTO) /* not mended by asking again: the leg begins anew, with fresh memory */
+            return r;
         say_why(job, "the verdicts that are out can't be read", since, pause_ms);
         r = cw_sleep(cw_in_ms(cw_random_between(pause_ms / 2, pause_ms)));
         if (r < 0)
@@ -104,14 +108,14 @@ static int adopt(struct cw_job *job, const struct cw_verdict *verdict, struct cw
 int cw_job_recall(struct cw_job *job, bool *ret_found, struct cw_err *err)
 {
     struct cw_verdict verdict;
-    int64_t age_ms;
+    struct cw_durable durable;
     *ret_found = false;
     int64_t began = cw_mono_ms();
     if (job->looked_mono_ms > 0 && began - job->looked_mono_ms <= FRESH_MS)
         return 0;
-    int r = cw_journal_age(&job->parts->journal, CW_NEVER, &age_ms, err);
+    int r = cw_journal_age(&job->parts->journal, CW_NEVER, &durable, err);
     if (r == 0)
-        r = look(job, age_ms, ret_found, &verdict, err);
+        r = look(job, &durable, ret_found, &verdict, err);
     if (r < 0)
         return r;
     job->looked_mono_ms = began;
@@ -129,14 +133,14 @@ static uint64_t digest_of(struct cw_str s)
 }
 
 /* A different verdict, which Redis forgot, may still be on its way: this worker's own, or another's. */
-static int64_t late_ms(const struct cw_job *job, int64_t age_ms)
+static int64_t late_ms(const struct cw_job *job, const struct cw_durable *redis)
 {
     int64_t now = cw_mono_ms(), left = 0;
     if (job->sent_mono_ms > 0 && job->sent_digest != digest_of(job->verdict.record.value))
         left = job->sent_mono_ms + LATE_MS - now;
-    bool is_older =
-        age_ms >= 0 && (cw_wall_ms() - job->record_wall_ms > age_ms || now - job->accepted_mono_ms > age_ms);
-    return is_older ? CW_MAX(left, LATE_MS - age_ms) : left;
+    bool may_be_older =
+        !cw_durable_is_older(redis, job->record_wall_ms) || now - job->accepted_mono_ms > redis->age_ms;
+    return may_be_older ? CW_MAX(left, LATE_MS - redis->age_ms) : left;
 }
 
 static int let_pass(struct cw_job *job, int64_t ms, struct cw_err *err)
@@ -169,14 +173,14 @@ int cw_job_before_sending(void *arg, struct cw_deadline *ret_begin_by, struct cw
     struct cw_job *job = arg;
     struct cw_verdict verdict;
     bool is_found = false;
-    int64_t age_ms;
+    struct cw_durable durable;
     if (job->is_verdict_out)
         return 0;
-    int r = cw_journal_age(&job->parts->journal, CW_NEVER, &age_ms, err);
+    int r = cw_journal_age(&job->parts->journal, CW_NEVER, &durable, err);
     if (r == 0)
-        r = let_pass(job, late_ms(job, age_ms), err);
+        r = let_pass(job, late_ms(job, &durable), err);
     if (r == 0)
-        r = look(job, age_ms, &is_found, &verdict, err);
+        r = look(job, &durable, &is_found, &verdict, err);
     if (r < 0)
         return r;
     if (!is_found)

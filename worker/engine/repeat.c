@@ -118,6 +118,11 @@ static int write_next(struct cw_job *job, const struct cw_result_v1 *result, str
     if (r < 0)
         return cw_err_set(err, r, "no memory for the next run");
     r = send_run(job, &next, err);
+    if (r == -CW_ETOOBIG) { /* no later try is smaller: the watch ends with this run */
+        cw_log_err(CW_ERROR, "watch.ended", err);
+        cw_trouble_note(job->parts->publish.trouble[CW_TOPIC_REPEAT], err, true);
+        return 0;
+    }
     if (r < 0)
         return r;
     if (result->drift_count > 0)

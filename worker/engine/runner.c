@@ -29,9 +29,9 @@ struct cw_runner {
     size_t used[CW_LANE__COUNT];
     size_t queued[CW_LANE__COUNT]; /* PLAN jobs without a slot */
     size_t light_used;
-    size_t scheduled; /* later runs of watches, whose time has not come */
-    size_t cancels;   /* that have not asked yet: Redis is slow or away */
-    size_t waits;     /* that wait for their targets */
+    size_t scheduled[CW_LANE__COUNT]; /* later runs of watches, whose time has not come */
+    size_t cancels;                   /* that have not asked yet: Redis is slow or away */
+    size_t waits;                     /* that wait for their targets */
     struct cw_timer *timer;
     bool is_parking; /* a revocation is being worked through */
     bool is_draining;
@@ -182,7 +182,7 @@ static void show_counts(const struct cw_runner *r)
         cw_meter_running(lane, r->used[lane]);
         cw_meter_queued(lane, r->queued[lane]);
     }
-    cw_meter_scheduled(r->scheduled);
+    cw_meter_scheduled(r->scheduled[CW_LANE_INTERACTIVE] + r->scheduled[CW_LANE_BULK]);
     cw_meter_startable(r->ready[CW_LANE_INTERACTIVE].count + r->ready[CW_LANE_BULK].count);
 }
 
@@ -285,7 +285,7 @@ static void remove_job(struct cw_runner *r, struct cw_job *job)
     give_slots(r, job);
     leave_workspace(r, job);
     if (job->is_scheduled)
-        r->scheduled--;
+        r->scheduled[job->lane]--;
     else if (job->kind == CW_JOB_PLAN)
         r->queued[job->lane]--;
     if (job->kind == CW_JOB_CANCEL)
@@ -364,7 +364,7 @@ static void become_due(struct cw_runner *r, struct cw_job *job)
     }
     job->is_scheduled = false;
     job->accepted_wall_ms = cw_wall_ms();
-    r->scheduled--;
+    r->scheduled[job->lane]--;
     r->queued[job->lane]++;
     cw_job_set_state(job, CW_JOB_ACCEPTED);
     begin_job(r, job);
@@ -395,6 +395,9 @@ static void check_scheduled(struct cw_node *node, void *arg)
     struct cw_runner *r = arg;
     struct cw_job *job = (struct cw_job *)node;
     if (job->state != CW_JOB_SCHEDULED || job->fiber != NULL || job->line != NULL)
+        return;
+    if (r->light.count >=
+        r->cfg.light_max) /* what people ask for is not to stand behind all that became due */
         return;
     if (!cw_repeat_is_early(job) || job->cancel != NULL)
         become_due(r, job);
@@ -662,7 +665,7 @@ int cw_runner_take(struct cw_runner *r, struct cw_job *take_job)
         return -CW_ENOMEM;
     }
     if (cw_repeat_is_early(job)) {
-        r->scheduled++;
+        r->scheduled[job->lane]++;
         job->is_scheduled = true;
         wait_for_time(job);
         cw_say_scheduled(job);
@@ -684,7 +687,7 @@ int cw_runner_take(struct cw_runner *r, struct cw_job *take_job)
 bool cw_runner_has_room(const struct cw_runner *r, enum cw_lane lane)
 {
     return r->queued[lane] < r->cfg.queued_max && r->light.count < r->cfg.light_max &&
-           r->cancels < r->cfg.light_max * CANCELS_FACTOR && r->scheduled < SCHEDULED_MAX;
+           r->cancels < r->cfg.light_max * CANCELS_FACTOR && r->scheduled[lane] < SCHEDULED_MAX;
 }
 
 size_t cw_runner_count(const struct cw_runner *r)

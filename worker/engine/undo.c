@@ -4,7 +4,7 @@
 /* What the step changed stays as it is: before its undo began it had told `changes` of them. */
 static void add_left_over(struct cw_job *job, const struct cw_job_step *s, size_t changes)
 {
-    bool is_unknown = changes == 0 && !s->is_done;
+    bool is_unknown = changes == 0 && (!s->is_done || s->record.outcome == CW_STEP_OUTCOME_SKIPPED);
     size_t more = is_unknown ? 1 : changes;
     const char **lines =
         cw_arena_alloc_array(job->run_mem, job->left_over_count + more, sizeof *job->left_over);
@@ -116,17 +116,15 @@ int cw_job_undo(struct cw_job *job, struct cw_err *err)
         give_up_undo(job, err);
         return 0;
     }
-    bool found;
     if (r == 0)
-        r = cw_job_find_begun(job, false, &found, err);
+        r = cw_job_find_begun(job, false, err);
     return r < 0 ? r : undo_steps(job, err);
 }
 
 int cw_job_undo_skipped(struct cw_job *job, struct cw_err *err)
 {
-    bool found = false;
-    int r = cw_job_is_plan_only(job) ? 0 : cw_job_find_begun(job, true, &found, err);
-    for (size_t i = job->plan->step_count; r == 0 && found && i > 0; i--) {
+    int r = cw_job_is_plan_only(job) ? 0 : cw_job_find_begun(job, true, err);
+    for (size_t i = job->plan->step_count; r == 0 && i > 0; i--) {
         const struct cw_job_step *s = &job->steps[i - 1];
         if (s->record.outcome == CW_STEP_OUTCOME_SKIPPED && needs_undo(s))
             r = undo_step(job, i - 1, cw_in_ms(job->parts->undo_timeout_ms), err);

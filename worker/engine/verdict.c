@@ -143,6 +143,10 @@ static int set_outcome(struct cw_job *job, struct cw_result_v1 *result)
     else if (cw_facts_proof(&job->facts)->code != NULL) {
         result->outcome = CW_OUTCOME_FAILED;
         set_proof_error(job, result);
+    } else if (job->has_undo_failure) { /* all was done, but something that an earlier run began is left */
+        const struct cw_failure_record *u = &job->undo_failure;
+        result->outcome = CW_OUTCOME_FAILED;
+        result->error = (struct cw_error_v1){u->class, u->code, u->message, u->remedy, u->correlation_id};
     } else
         result->outcome =
             job->kind == CW_JOB_PLAN && cw_job_is_plan_only(job) ? CW_OUTCOME_PLANNED : CW_OUTCOME_SUCCEEDED;
