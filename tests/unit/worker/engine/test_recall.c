@@ -199,6 +199,7 @@ static void older_requests_reach_further_back(struct cw_arena *mem)
 
 struct asker {
     int n;
+    bool is_ancient; /* its request may be of any age */
     int result;
     bool is_found;
 };
@@ -212,7 +213,8 @@ static int ask_on_fiber(void *arg)
     struct cw_arena *mem;
     id_for(a->n, id);
     assert_int_equal(cw_arena_new(1 << 20, &mem), 0);
-    a->result = cw_recall_find(recall, id, cw_wall_ms(), cw_in_ms(5000), mem, &a->is_found, &verdict, &err);
+    a->result = cw_recall_find(recall, id, a->is_ancient ? 0 : cw_wall_ms(), cw_in_ms(5000), mem,
+                               &a->is_found, &verdict, &err);
     cw_arena_free(mem);
     return 0;
 }
@@ -238,6 +240,31 @@ static void many_askers_share_a_reading(struct cw_arena *mem)
     }
     assert_int_equal(topic.handed, 1000);
     assert_true(topic.spans_calls <= 3);
+    cw_recall_free(recall);
+}
+
+/* An index that is made anew and then not read to its end answers nobody who waited for the former one. */
+static void a_half_read_index_is_not_believed(struct cw_arena *mem)
+{
+    (void)mem;
+    struct asker askers[] = {{.n = 2000}, {.n = 2001}, {.n = 2002, .is_ancient = true}, {.n = 7}};
+    struct cw_fiber *fibers[4];
+    int result;
+    begin(0);
+    for (int i = 0; i < 100; i++)
+        publish(i, "succeeded", cw_wall_ms());
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(cw_fiber_spawn(cw_loop_sched(loop), "asker", ask_on_fiber, &askers[i], &fibers[i]),
+                         0);
+    for (int i = 0; i < 2; i++) /* the second reading answers all that asked during the first */
+        assert_int_equal(cw_fiber_join(fibers[i], CW_NEVER, &result), 0);
+    topic.fail_reads = 1;
+    topic.fail_after = 0;
+    assert_int_equal(cw_fiber_join(fibers[2], CW_NEVER, &result), 0);
+    assert_true(askers[2].result < 0);
+    assert_int_equal(cw_fiber_join(fibers[3], CW_NEVER, &result), 0);
+    assert_int_equal(askers[3].result, 0);
+    assert_true(askers[3].is_found);
     cw_recall_free(recall);
 }
 
@@ -343,8 +370,14 @@ static void what_is_no_verdict_is_an_error(struct cw_arena *mem)
     char id[CW_UUID_BYTES];
     bool is_found = false;
     begin(0);
-    publish(1, "splendid", cw_wall_ms());
+    publish(1, "splendid", cw_wall_ms()); /* a newer version's outcome is one all the same */
+    publish(2, "\",\"outcome\":7,\"", cw_wall_ms());
     id_for(1, id);
+    assert_int_equal(cw_recall_find(recall, id, cw_wall_ms(), cw_in_ms(5000), mem, &is_found, &verdict, &err),
+                     0);
+    assert_true(is_found);
+    assert_string_equal(verdict.outcome, "splendid");
+    id_for(2, id);
     assert_int_equal(cw_recall_find(recall, id, cw_wall_ms(), cw_in_ms(5000), mem, &is_found, &verdict, &err),
                      -CW_EPROTO);
     assert_int_equal(cw_recall_find(recall, "no uuid", 0, cw_in_ms(5000), mem, &is_found, &verdict, &err),
@@ -355,7 +388,7 @@ static void what_is_no_verdict_is_an_error(struct cw_arena *mem)
 /* clang-format off */
 #define LIST(X)                                                                             \
     X(first_record_counts) X(each_record_is_read_once) X(older_requests_reach_further_back) \
-    X(many_askers_share_a_reading) X(a_reading_answers_no_later_question)                   \
+    X(many_askers_share_a_reading) X(a_reading_answers_no_later_question) X(a_half_read_index_is_not_believed) \
     X(a_cancelled_asker_passes_its_turn_on) X(a_failure_goes_on_where_it_stopped)           \
     X(a_full_index_still_answers) X(a_shorter_topic_is_read_anew) X(what_is_no_verdict_is_an_error)
 /* clang-format on */
