@@ -311,6 +311,9 @@ static int ask_fleet(struct cw_quota *q, struct bucket *b, const struct cw_call 
         *err = away;
         return r;
     }
+    if (r == -CW_ETIMEDOUT &&
+        cw_is_past(call->until)) /* the caller's time was up: that says nothing about Redis */
+        return cw_err_set(err, r, "while asking for the budget %s", b->key);
     if (r < 0 || reply.type != CW_REDIS_ARRAY || reply.count < 3) {
         q->away_until_ms = cw_mono_ms() + AWAY_MS;
         *ret_grant = ask_own(q, b, call->lane, want);
@@ -452,9 +455,10 @@ void cw_quota_throttled(struct cw_quota *quota, const struct cw_call *call, cons
     const char *keys[] = {b->key};
     struct cw_redis_reply reply = {0};
     struct cw_err away = {0};
-    enum cw_class class =
-        cw_err_class_of(cw_redis_eval(quota->redis, &block_script, 1, keys, 2, args,
-                                      cw_sooner(call->until, cw_in_ms(ASK_TIMEOUT_MS)), mem, &reply, &away));
-    if (class != CW_CLASS_NONE && class != CW_CLASS_CANCELLED && class != CW_CLASS_LOST)
+    int r = cw_redis_eval(quota->redis, &block_script, 1, keys, 2, args,
+                          cw_sooner(call->until, cw_in_ms(ASK_TIMEOUT_MS)), mem, &reply, &away);
+    enum cw_class class = cw_err_class_of(r);
+    bool is_late = r == -CW_ETIMEDOUT && cw_is_past(call->until);
+    if (!is_late && class != CW_CLASS_NONE && class != CW_CLASS_CANCELLED && class != CW_CLASS_LOST)
         quota->away_until_ms = cw_mono_ms() + AWAY_MS;
 }

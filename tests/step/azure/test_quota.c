@@ -226,6 +226,39 @@ static void without_redis_each_worker_keeps_to_its_share(void **state)
     cw_redis_free(redis);
 }
 
+static int be_late(void *arg, size_t key_count, const char *const *keys, size_t arg_count,
+                   const struct cw_str *args, struct cw_arena *mem, struct cw_redis_reply *ret_reply,
+                   struct cw_err *err)
+{
+    struct bench *b = arg;
+    if (cw_is_past(b->call.until))
+        return cw_err_set(err, CW_ETIMEDOUT, "no answer in time");
+    return take_script(NULL, key_count, keys, arg_count, args, mem, ret_reply, err);
+}
+
+/* A step whose time is up while it asks does not make the worker take from its own share. */
+static void a_caller_without_time_says_nothing_about_redis(void **state)
+{
+    struct bench *b = *state;
+    struct cw_redis *redis = NULL;
+    struct cw_redis_cfg cfg = {.url = "redis://x"};
+    struct cw_deadline until = b->call.until;
+    memset(&shared, 0, sizeof shared);
+    world_redis_script("quota.take", be_late, b);
+    assert_int_equal(cw_redis_new(b->loop, &cfg, &redis, &b->err), 0);
+    b->quota = current = make(b, "public", redis, 0);
+    use = cw_quota_use_of("PUT", PATH);
+    wanted = 1;
+    b->call.until = cw_in_ms(0);
+    assert_int_equal(bench_run(b, take_many), -CW_ETIMEDOUT);
+    b->call.until = until;
+    assert_int_equal(bench_run(b, take_many), 0);
+    assert_true(shared.asked > 0);
+    cw_quota_free(b->quota);
+    b->quota = NULL;
+    cw_redis_free(redis);
+}
+
 static void what_the_service_says_is_left_floors_the_bucket(void **state)
 {
     struct bench *b = *state;
@@ -302,6 +335,7 @@ int main(void)
         BENCH_TEST(a_throttle_blocks_every_worker_and_halves_the_rate),
         BENCH_TEST(hot_buckets_are_leased),
         BENCH_TEST(without_redis_each_worker_keeps_to_its_share),
+        BENCH_TEST(a_caller_without_time_says_nothing_about_redis),
         BENCH_TEST(what_the_service_says_is_left_floors_the_bucket),
         BENCH_TEST(a_crowd_passes_in_time_though_some_leave),
     };
