@@ -93,6 +93,10 @@ struct cw_shape {
  * -CW_ENOMEM. */
 int cw_shape_decode(const struct cw_shape *shape, const json_t *doc, const char *pointer,
                     struct cw_arena *mem, void *ret, struct cw_problems *problems);
+/* Add a problem for each member, also of objects within, that the table does not know: a reader ignores them, a sender has mistyped them.
+ * Out of memory: some are left out. */
+void cw_shape_unknown(const struct cw_shape *shape, const json_t *doc, const char *pointer,
+                      struct cw_arena *mem, struct cw_problems *problems);
 /* A new JSON object; the caller owns it. NULL when out of memory. */
 json_t *cw_shape_encode(const struct cw_shape *shape, const void *value);
 /* The same as compact text with sorted keys, in mem. NULL when out of memory. */

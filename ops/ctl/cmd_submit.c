@@ -15,6 +15,7 @@ struct submit {
     bool is_bulk;
     bool new_ids;
     bool check_only;
+    bool allows_unknown;
     const char *raw_path;
     struct follow_event *events;
     size_t count;
@@ -80,6 +81,14 @@ static int take_event(struct submit *s, const char *path, size_t number, json_t 
         s->refused++;
         return 0;
     }
+    if (!s->allows_unknown)
+        cw_shape_unknown(cw_request_shape(req.kind), cw_json_at(event, "data"), "", s->mem, &problems);
+    if (problems.count > 0) {
+        (void)cw_err_set(&refusal, CW_EINVAL, "workers would ignore what they don't know");
+        print_problems(path, number, &req, &problems, &refusal);
+        s->refused++;
+        return 0;
+    }
     struct follow_event *e = add_event(s);
     if (e == NULL)
         return cw_err_set(err, CW_ENOMEM, "%s", path);
@@ -128,15 +137,11 @@ static int take_raw(struct submit *s, struct cw_err *err)
 static int parse_options(struct submit *s, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"wait", no_argument, NULL, 'w'},
-        {"bulk", no_argument, NULL, 'b'},
-        {"new-ids", no_argument, NULL, 'n'},
-        {"check", no_argument, NULL, 'c'},
-        {"raw", required_argument, NULL, 'r'},
-        {"timeout", required_argument, NULL, 't'},
-        {"verdicts", required_argument, NULL, 'v'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
+        {"wait", no_argument, NULL, 'w'},          {"bulk", no_argument, NULL, 'b'},
+        {"new-ids", no_argument, NULL, 'n'},       {"check", no_argument, NULL, 'c'},
+        {"allow-unknown", no_argument, NULL, 'u'}, {"raw", required_argument, NULL, 'r'},
+        {"timeout", required_argument, NULL, 't'}, {"verdicts", required_argument, NULL, 'v'},
+        {"json", no_argument, NULL, 'j'},          {NULL, 0, NULL, 0},
     };
     int opt;
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -152,6 +157,9 @@ static int parse_options(struct submit *s, int argc, char **argv)
             break;
         case 'c':
             s->check_only = true;
+            break;
+        case 'u':
+            s->allows_unknown = true;
             break;
         case 'r':
             s->raw_path = optarg;
@@ -177,12 +185,44 @@ static int parse_options(struct submit *s, int argc, char **argv)
     return CTL_OK;
 }
 
+static int by_request(const void *a, const void *b)
+{
+    const struct follow_event *const *x = a, *const *y = b;
+    int r = strcmp((*x)->key, (*y)->key);
+    return r != 0 ? r : strcmp((*x)->id, (*y)->id);
+}
+
+/* Two events of one id are one request: it would get one verdict. */
+static int refuse_twins(struct submit *s, struct cw_err *err)
+{
+    size_t n = s->count;
+    const struct follow_event **sorted = cw_arena_alloc_array(s->mem, n + 1, sizeof *sorted);
+    if (sorted == NULL)
+        return cw_err_set(err, CW_ENOMEM, "events");
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &s->events[i];
+    qsort((void *)sorted, n, sizeof *sorted, by_request);
+    for (size_t i = 1; i < n; i++) {
+        if (by_request((const void *)&sorted[i - 1], (const void *)&sorted[i]) != 0)
+            continue;
+        (void)fprintf(
+            stderr,
+            "the id %s stands there twice for %s\n  remedy: give each event its own, or use --new-ids\n",
+            sorted[i]->id, sorted[i]->key);
+        s->refused++;
+        s->count--;
+    }
+    return 0;
+}
+
 static int collect(struct submit *s, int argc, char **argv)
 {
     struct cw_err err = {0};
     for (int i = optind; i < argc; i++)
         if (take_file(s, argv[i], &err) < 0)
             return ctl_fail(&ctl_cmd_submit, &err);
+    if (refuse_twins(s, &err) < 0)
+        return ctl_fail(&ctl_cmd_submit, &err);
     if (s->raw_path != NULL && take_raw(s, &err) < 0)
         return ctl_fail(&ctl_cmd_submit, &err);
     if (s->refused > 0) {
@@ -227,6 +267,7 @@ const struct ctl_command ctl_cmd_submit = {
         "FILE holds CloudEvents 1.0 in JSON; - is standard input. Every event is checked before the first is sent: if one is\n"
         "wrong, all its problems are printed and nothing is sent. The id of an event is the idempotency key.\n\n"
         "  --check           only check\n"
+        "  --allow-unknown   let members pass that this version does not know; workers of this version ignore them\n"
         "  --wait            follow the requests until each has its verdict\n"
         "  --timeout TIME    with --wait: give up after TIME (90s, 15m, 2h): exit code 4\n"
         "  --verdicts FILE   with --wait: write each verdict to FILE as a JSON line {requestId, data}\n"

@@ -16,7 +16,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
     };
     struct follow f = {.cmd = &ctl_cmd_watch, .ctl = ctl};
     int opt;
-    while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (opt) {
         case 's':
             f.from_start = true;

@@ -71,14 +71,16 @@ static int set_error(struct cw_job *job, struct cw_result_v1 *result)
     return error->message == NULL ? -CW_ENOMEM : 0;
 }
 
+/* Where the cause was found its repair is the remedy, not what the step that failed could guess. */
 static void set_proof_error(const struct cw_job *job, struct cw_result_v1 *result)
 {
     const struct cw_proof_error_v1 *e = cw_facts_proof(&job->facts);
+    const char *repair = job->facts.diagnosis_count > 0 ? job->facts.diagnosis[0].repair : NULL;
     result->error = (struct cw_error_v1){
         .class = cw_class_name(CW_CLASS_MISCONFIGURED),
         .code = e->code,
         .message = e->message,
-        .remedy = e->remedy,
+        .remedy = repair != NULL ? repair : e->remedy,
         .correlation_id = job->call_correlation_id,
     };
 }
