@@ -126,6 +126,8 @@ static int keep_memory(struct cw_job *job)
 
 int cw_job_reset_run(struct cw_job *job)
 {
+    if (job->has_verdict) /* it lives in what is reset here */
+        job->verdict_epoch = cw_verdict_epoch(&job->verdict);
     int r = job->steps == NULL ? 0 : keep_memory(job);
     if (r < 0)
         return r;

@@ -204,6 +204,7 @@ struct cw_job {
     size_t left_over_count;
     int64_t begun_wall_ms;
     int64_t crashes_between; /* workers that died outside its steps */
+    uint64_t verdict_epoch;  /* of the verdict that was stored when this process last had the job; 0 = none */
     bool has_verdict;        /* verdict is stored in the journal */
     bool is_verdict_out;     /* it is known to be in the topic: copies may follow */
     struct cw_verdict verdict;

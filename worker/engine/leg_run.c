@@ -83,6 +83,7 @@ static int claim(struct cw_job *job, struct cw_err *err)
     if (job->log.accepted_wall_ms > 0)
         job->accepted_wall_ms = job->log.accepted_wall_ms;
     job->has_verdict = job->log.has_verdict;
+    job->verdict_epoch = job->has_verdict ? cw_verdict_epoch(&job->log.verdict) : 0;
     job->is_verdict_out = job->log.is_published;
     job->verdict = job->log.verdict;
     if (job->step_mem == NULL)

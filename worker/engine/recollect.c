@@ -21,25 +21,8 @@ static bool is_stopped(int r)
     return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
 }
 
-/* Nothing may be said that a reader takes for news after the verdict: one of an earlier lock waits in silence. */
-static bool may_speak(const struct cw_job *job)
-{
-    const struct cw_record_out *rec = &job->verdict.record;
-    uint64_t epoch = 0;
-    if (!job->has_verdict)
-        return true;
-    for (size_t i = 0; i < rec->header_count; i++) {
-        struct cw_str z = rec->headers[i].value;
-        for (size_t k = 0; cw_z_eq(rec->headers[i].name, "ce_sequence") && k < z.n && z.p[k] != '.'; k++)
-            epoch = epoch * 10 + (uint64_t)(z.p[k] - '0');
-    }
-    return epoch >= job->voice.epoch;
-}
-
 static void say_why(struct cw_job *job, const char *why, int64_t since, int64_t pause_ms)
 {
-    if (!may_speak(job))
-        return;
     const struct cw_waiting waiting = {
         .reason = CW_WAIT_RETRY,
         .what = job->parts->publish.topic_results,

@@ -93,6 +93,18 @@ static const struct cw_shape operation_shape = {
     .member_count = CW_ARRAY_LEN(operation_members),
 };
 
+uint64_t cw_verdict_epoch(const struct cw_verdict *verdict)
+{
+    const struct cw_record_out *rec = &verdict->record;
+    uint64_t epoch = 0;
+    for (size_t i = 0; i < rec->header_count; i++) {
+        struct cw_str z = rec->headers[i].value;
+        for (size_t k = 0; cw_z_eq(rec->headers[i].name, "ce_sequence") && k < z.n && z.p[k] != '.'; k++)
+            epoch = epoch * 10 + (uint64_t)(z.p[k] - '0');
+    }
+    return epoch;
+}
+
 char *cw_step_record_print(const struct cw_step_record *record, struct cw_arena *mem)
 {
     return cw_shape_print(&step_shape, record, mem);

@@ -38,6 +38,9 @@ struct cw_verdict {
     struct cw_record_out record;
 };
 
+/* The epoch in its sequence; 0 = it has none. Pure. */
+uint64_t cw_verdict_epoch(const struct cw_verdict *verdict);
+
 char *cw_step_record_print(const struct cw_step_record *record, struct cw_arena *mem);
 char *cw_failure_record_print(const struct cw_failure_record *record, struct cw_arena *mem);
 char *cw_operation_print(const struct cw_operation *op, struct cw_arena *mem);

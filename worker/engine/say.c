@@ -34,10 +34,17 @@ static bool is_news(const struct cw_job *job, const struct cw_waiting *w, uint64
            said->what_hash != what_hash || cw_mono_ms() - said->mono_ms >= job->parts->waiting_interval_ms;
 }
 
+/* Nothing may be said that a reader takes for news after the verdict: where one of an earlier lock is stored, its job waits in silence. */
+static bool may_speak(const struct cw_job *job)
+{
+    uint64_t epoch = job->has_verdict ? cw_verdict_epoch(&job->verdict) : job->verdict_epoch;
+    return epoch == 0 || epoch >= job->voice.epoch;
+}
+
 void cw_say_waiting(struct cw_job *job, const struct cw_waiting *w)
 {
     uint64_t what_hash = hash_of(w->what);
-    if (!is_news(job, w, what_hash))
+    if (!may_speak(job) || !is_news(job, w, what_hash))
         return;
     job->said = (struct cw_said){true, w->reason, w->percent, what_hash, cw_mono_ms()};
     struct cw_progress_v1 progress = progress_of(job, CW_PROGRESS_WAITING);
