@@ -49,6 +49,11 @@ enum cw_class cw_err_class_of(int code)
     return rows[positive_code(code)].class;
 }
 
+bool cw_class_is_stop(enum cw_class class)
+{
+    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+}
+
 const char *cw_class_name(enum cw_class class)
 {
     return (unsigned)class < CW_CLASS__COUNT ? class_names[class] : class_names[CW_CLASS_BUG];

@@ -84,6 +84,8 @@ struct cw_err {
 const char *cw_err_name(int code);
 const char *cw_err_text(int code);
 enum cw_class cw_err_class_of(int code);
+/* The job itself is to stop, cancelled or without its lock: neither an answer nor a reason to try again. */
+bool cw_class_is_stop(enum cw_class class);
 /* "retry", "conflict", … as written in events. */
 const char *cw_class_name(enum cw_class class);
 

@@ -35,6 +35,14 @@ bool cw_str_eq_z(struct cw_str a, const char *z)
     return cw_str_eq(a, cw_str_of(z));
 }
 
+uint64_t cw_str_hash(struct cw_str s)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ (uint8_t)s.p[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
 bool cw_z_eq_nocase(const char *a, const char *b)
 {
     if (a == NULL || b == NULL)

@@ -18,6 +18,8 @@ struct cw_str {
 struct cw_str cw_str_of(const char *z); /* NULL gives the empty string */
 bool cw_str_eq(struct cw_str a, struct cw_str b);
 bool cw_str_eq_z(struct cw_str a, const char *z);
+/* FNV-1a, 64 bits: the same in every process; no protection from chosen collisions. */
+uint64_t cw_str_hash(struct cw_str s);
 /* ASCII case-insensitive; both may be NULL (equal only to NULL). */
 bool cw_z_eq_nocase(const char *a, const char *b);
 bool cw_z_eq(const char *a, const char *b);

@@ -73,7 +73,7 @@ static int absolute(struct cw_arm *arm, const struct cw_call *call, const char *
 /* A look that told nothing about the operation: 0 = look again. */
 static int note_unreadable(struct poll *p, const struct cw_err *why, struct cw_err *err)
 {
-    if (why->class == CW_CLASS_CANCELLED || why->class == CW_CLASS_LOST || cw_is_past(p->call->until)) {
+    if (cw_class_is_stop(why->class) || cw_is_past(p->call->until)) {
         *err = *why;
         return -err->code;
     }
@@ -194,8 +194,7 @@ static void say_ended(const struct cw_call *call, const char *id)
 static bool is_outcome(int r)
 {
     enum cw_class class = cw_err_class_of(r);
-    return r == 0 ||
-           !(class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ETIMEDOUT || r == -CW_ENOMEM);
+    return r == 0 || !(cw_class_is_stop(class) || r == -CW_ETIMEDOUT || r == -CW_ENOMEM);
 }
 
 static int run_poll(struct poll *p, json_t **ret_result, struct cw_err *err)

@@ -284,8 +284,7 @@ static bool is_mine_to_start(const struct cw_compute *item)
 
 static bool is_end(int r)
 {
-    enum cw_class class = cw_err_class_of(r);
-    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+    return cw_class_is_stop(cw_err_class_of(r));
 }
 
 /* All items once. *ret_left counts those that need another look; the first error is kept in `first`. */

@@ -194,8 +194,7 @@ static int refresh(struct cw_credential *c, struct cw_token *t, struct cw_deadli
     cw_queue_broadcast(&t->waiters);
     if (r == 0)
         return 0;
-    enum cw_class class = cw_err_class_of(r);
-    bool is_mine = class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+    bool is_mine = cw_class_is_stop(cw_err_class_of(r));
     if (!is_mine && is_valid(t)) {
         t->renew_ms = cw_mono_ms() + AGAIN_MS;
         return 0;
@@ -207,8 +206,7 @@ static int refresh(struct cw_credential *c, struct cw_token *t, struct cw_deadli
 /* An outcome that a waiter can share: not the fetcher's own deadline or end. */
 static bool is_shared(const struct cw_err *last)
 {
-    return last->code != 0 && last->code != CW_ETIMEDOUT && last->class != CW_CLASS_CANCELLED &&
-           last->class != CW_CLASS_LOST;
+    return last->code != 0 && last->code != CW_ETIMEDOUT && !cw_class_is_stop(last->class);
 }
 
 static int wait_for_fetch(struct cw_token *t, struct cw_deadline until, struct cw_err *err)

@@ -307,7 +307,7 @@ static int ask_fleet(struct cw_quota *q, struct bucket *b, const struct cw_call 
     int r = cw_redis_eval(q->redis, &take_script, 1, keys, 6, args,
                           cw_sooner(call->until, cw_in_ms(ASK_TIMEOUT_MS)), mem, &reply, &away);
     enum cw_class class = cw_err_class_of(r);
-    if (class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST) {
+    if (cw_class_is_stop(class)) {
         *err = away;
         return r;
     }
@@ -459,6 +459,6 @@ void cw_quota_throttled(struct cw_quota *quota, const struct cw_call *call, cons
                           cw_sooner(call->until, cw_in_ms(ASK_TIMEOUT_MS)), mem, &reply, &away);
     enum cw_class class = cw_err_class_of(r);
     bool is_late = r == -CW_ETIMEDOUT && cw_is_past(call->until);
-    if (!is_late && class != CW_CLASS_NONE && class != CW_CLASS_CANCELLED && class != CW_CLASS_LOST)
+    if (!is_late && class != CW_CLASS_NONE && !cw_class_is_stop(class))
         quota->away_until_ms = cw_mono_ms() + AWAY_MS;
 }

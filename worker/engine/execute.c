@@ -36,8 +36,7 @@ static const char *field_of(struct execution *x, const char *prefix, const char 
 
 static bool is_cancelled_or_lost(int r)
 {
-    enum cw_class class = cw_err_class_of(r);
-    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+    return cw_class_is_stop(cw_err_class_of(r));
 }
 
 /* ---- the journal ------------------------------------------------------------------------------------------------------ */

@@ -48,7 +48,7 @@ static int look(struct cw_job *job, size_t i, struct cw_deadline until, struct c
     if (s->undo_crashes >= job->parts->crash_limit)
         return 0; /* the undo says so */
     int r = cw_step_look(job, i, until, &is_step, err);
-    if (r < 0 && is_step && err->class != CW_CLASS_LOST && err->class != CW_CLASS_CANCELLED) {
+    if (r < 0 && is_step && !cw_class_is_stop(err->class)) {
         cw_job_note_unknown(job, s, err);
         return 0;
     }

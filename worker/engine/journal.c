@@ -143,8 +143,7 @@ struct ask {
 
 static bool is_stopped(int r)
 {
-    enum cw_class class = cw_err_class_of(r);
-    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+    return cw_class_is_stop(cw_err_class_of(r));
 }
 
 /* The deadline is what the caller acts on; what Redis said before says why it came to that. */

@@ -12,7 +12,7 @@
 /* Redis refuses, memory is short, or the fiber was stopped: the same again later. */
 static enum cw_next again(const struct cw_err *err)
 {
-    if (err->code != 0 && err->class != CW_CLASS_CANCELLED && err->class != CW_CLASS_LOST)
+    if (err->code != 0 && !cw_class_is_stop(err->class))
         cw_log_err(CW_WARN, "job.again", err);
     return CW_NEXT_AGAIN;
 }

@@ -3,7 +3,7 @@
 
 static enum cw_next again(const struct cw_err *err)
 {
-    if (err->class != CW_CLASS_CANCELLED && err->class != CW_CLASS_LOST)
+    if (!cw_class_is_stop(err->class))
         cw_log_err(CW_WARN, "job.again", err);
     return CW_NEXT_AGAIN;
 }

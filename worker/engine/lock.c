@@ -467,7 +467,7 @@ static int judge(const struct attempt *a, int r, struct cw_deadline until, struc
     char why[CW_ERR_TEXT_BYTES];
     if (r >= 0)
         cw_trouble_over(trouble);
-    if (r >= 0 || class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ENOMEM)
+    if (r >= 0 || cw_class_is_stop(class) || r == -CW_ENOMEM)
         return CW_MIN(r, 0);
     enum cw_refusal refusal = cw_refusal_of(err);
     cw_trouble_note(trouble, err, refusal != CW_REFUSAL_PASSES);

@@ -48,8 +48,7 @@ static int to_kafka(const char *topic, const struct cw_record_out *rec,
 /* Only cancellation and what no repetition can mend ends it. */
 static bool is_final(int r)
 {
-    enum cw_class class = cw_err_class_of(r);
-    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ETOOBIG || r == -CW_EINVAL;
+    return cw_class_is_stop(cw_err_class_of(r)) || r == -CW_ETOOBIG || r == -CW_EINVAL;
 }
 
 /* Brokers that are away come back; a topic that refuses must be mended. */

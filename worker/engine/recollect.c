@@ -17,8 +17,7 @@
 
 static bool is_stopped(int r)
 {
-    enum cw_class class = cw_err_class_of(r);
-    return class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST;
+    return cw_class_is_stop(cw_err_class_of(r));
 }
 
 static void say_why(struct cw_job *job, const char *why, int64_t since, int64_t pause_ms)
@@ -107,19 +106,11 @@ int cw_job_recall(struct cw_job *job, bool *ret_found, struct cw_err *err)
 
 /* ---- before a verdict is sent ---------------------------------------------------------------------------------------- */
 
-static uint64_t digest_of(struct cw_str s)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < s.n; i++)
-        h = (h ^ (uint8_t)s.p[i]) * UINT64_C(1099511628211);
-    return h;
-}
-
 /* A different verdict, which Redis forgot, may still be on its way: this worker's own, or another's. */
 static int64_t late_ms(const struct cw_job *job, const struct cw_durable *redis)
 {
     int64_t now = cw_mono_ms(), left = 0;
-    if (job->sent_mono_ms > 0 && job->sent_digest != digest_of(job->verdict.record.value))
+    if (job->sent_mono_ms > 0 && job->sent_digest != cw_str_hash(job->verdict.record.value))
         left = job->sent_mono_ms + LATE_MS - now;
     bool may_be_older =
         !cw_durable_is_older(redis, job->record_wall_ms) || now - job->accepted_mono_ms > redis->age_ms;
@@ -146,7 +137,7 @@ static int confirm(struct cw_job *job, struct cw_deadline *ret_begin_by, struct 
     if (!holds)
         return cw_err_set(err, CW_ELOST, "Redis does not hold the verdict any more");
     job->sent_mono_ms = begin_by.mono_ms;
-    job->sent_digest = digest_of(job->verdict.record.value);
+    job->sent_digest = cw_str_hash(job->verdict.record.value);
     *ret_begin_by = begin_by;
     return 0;
 }

@@ -1,13 +1,5 @@
 #include "worker/engine/legs.h"
 
-static uint64_t hash_of(const char *z)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (; z != NULL && *z != '\0'; z++)
-        h = (h ^ (uint8_t)*z) * UINT64_C(1099511628211);
-    return h;
-}
-
 static struct cw_progress_v1 progress_of(const struct cw_job *job, enum cw_progress_kind kind)
 {
     return (struct cw_progress_v1){
@@ -43,7 +35,7 @@ static bool may_speak(const struct cw_job *job)
 
 void cw_say_waiting(struct cw_job *job, const struct cw_waiting *w)
 {
-    uint64_t what_hash = hash_of(w->what);
+    uint64_t what_hash = cw_str_hash(cw_str_of(w->what));
     if (!may_speak(job) || !is_news(job, w, what_hash))
         return;
     job->said = (struct cw_said){true, w->reason, w->percent, what_hash, cw_mono_ms()};

@@ -6,9 +6,7 @@
 
 static uint64_t hash_of(const char *key)
 {
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (; *key != '\0'; key++)
-        h = (h ^ (uint8_t)*key) * UINT64_C(1099511628211);
+    uint64_t h = cw_str_hash(cw_str_of(key));
     return h ^ h >> 32;
 }
 

@@ -75,7 +75,7 @@ static int undo_step(struct cw_job *job, size_t i, struct cw_deadline until, str
         return 0;
     }
     int r = cw_step_undo(job, i, until, &is_step, err);
-    if (r < 0 && is_step && err->class != CW_CLASS_LOST && err->class != CW_CLASS_CANCELLED) {
+    if (r < 0 && is_step && !cw_class_is_stop(err->class)) {
         note_undo_failure(job, s, changes, err);
         return 0;
     }

@@ -124,8 +124,7 @@ static int tell(struct cw_step_ctx *c, const struct cw_browser_picture *p, struc
 /* 0 = go on without it, else the error that ends the step. */
 static int tolerate(struct cw_step_ctx *c, int r, struct cw_err *err)
 {
-    enum cw_class class = err->class;
-    if (class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ENOMEM || cw_is_past(c->call.until))
+    if (cw_class_is_stop(err->class) || r == -CW_ENOMEM || cw_is_past(c->call.until))
         return cw_err_wrap(err, "browser sign-in");
     cw_step_found(c, "browser sign-in was not looked at: %s", err->text);
     cw_err_clear(err);

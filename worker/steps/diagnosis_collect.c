@@ -6,8 +6,7 @@ static int tolerate(struct cw_step_ctx *c, struct cw_findings *findings, const c
 {
     if (r == 0 || r == -CW_ENOTFOUND)
         return 0;
-    enum cw_class class = err->class;
-    if (class == CW_CLASS_CANCELLED || class == CW_CLASS_LOST || r == -CW_ENOMEM || cw_is_past(c->call.until))
+    if (cw_class_is_stop(err->class) || r == -CW_ENOMEM || cw_is_past(c->call.until))
         return r;
     if (cw_finding_add(findings, CW_CAUSE_UNREADABLE, 20, false, cw_step_copy(c, err->text),
                        "give the worker's identity the right to read this resource") != NULL)

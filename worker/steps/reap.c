@@ -60,7 +60,7 @@ static int look(struct sweep *s, const struct cw_workspace *ws, struct cw_err *e
 
 static bool is_end(const struct sweep *s, const struct cw_err *err)
 {
-    return err->class == CW_CLASS_CANCELLED || err->class == CW_CLASS_LOST || cw_is_past(s->call->until);
+    return cw_class_is_stop(err->class) || cw_is_past(s->call->until);
 }
 
 static int sweep_subscription(struct sweep *s, const char *subscription, struct cw_err *last)

@@ -212,9 +212,19 @@ static void bad_base64_adds_nothing(void **state)
     }
 }
 
+/* The test vectors that FNV's authors publish. */
+static void test_hash(void **state)
+{
+    (void)state;
+    assert_true(cw_str_hash(cw_str_of("")) == UINT64_C(0xcbf29ce484222325));
+    assert_true(cw_str_hash(cw_str_of("a")) == UINT64_C(0xaf63dc4c8601ec8c));
+    assert_true(cw_str_hash(cw_str_of("foobar")) == UINT64_C(0x85944171f73967e8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hash),
         cmocka_unit_test(comparisons_take_null),
         cmocka_unit_test(copies_are_cut_between_characters),
         cmocka_unit_test(numbers_fill_the_whole_text),
