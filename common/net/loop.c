@@ -138,6 +138,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct cw_loop *loop = timer->data;
     loop->armed = CW_NEVER;
+    uv_stop(&loop->uv); /* it may fire ahead of the poll of the same turn, which nothing else would end */
 }
 
 /* Sleep until there is something to do: no longer than to the scheduler's next deadline. */

@@ -79,7 +79,7 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
 static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
 {
     struct cw_workspace ws;
-    struct cw_facts note;
+    struct cw_facts note = {0};
     *ret_was_begun = false;
     bool is_there = false;
     int r = cw_compute_may_stop(c->req) ? cw_former_workspace(c, &ws, &is_there, err) : 0;

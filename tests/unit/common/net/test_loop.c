@@ -1,9 +1,25 @@
 #include "tests/unit/common/check.h"
 
+#include <dlfcn.h>
 #include <signal.h>
+#include <uv.h>
 
 #include "common/fiber/wait.h"
 #include "common/net/loop.h"
+
+static int64_t late_ms; /* so long the process gets no core before each turn of libuv's loop */
+
+/* Stands before libuv's own. */
+int uv_run(uv_loop_t *loop, uv_run_mode mode)
+{
+    static int (*real)(uv_loop_t * loop, uv_run_mode mode);
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "uv_run");
+    struct cw_deadline until = cw_in_ms(late_ms);
+    while (!cw_is_past(until)) {
+    }
+    return real(loop, mode);
+}
 
 static int set_up(void **state)
 {
@@ -32,6 +48,32 @@ static void a_sleep_takes_its_time(void **state)
     int64_t ms = 0;
     assert_int_equal(cw_loop_run_fiber(*state, "sleep", sleep_20_ms, &ms), 0);
     assert_in_range(ms, 20, 500);
+}
+
+static int sleep_1_ms_twice(void *arg)
+{
+    (void)arg;
+    int r = cw_sleep(cw_in_ms(1)); /* the turn after a spawn does not poll, the later ones do */
+    return r < 0 ? r : cw_sleep(cw_in_ms(1));
+}
+
+static void end_with_failure(int signum)
+{
+    (void)signum;
+    static const char text[] = "a sleep whose time was over before the loop polled never ended\n";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(1);
+}
+
+/* The timer fires in the turn that then polls: nothing else would end that poll. */
+static void a_deadline_that_passes_before_the_poll_is_not_lost(void **state)
+{
+    late_ms = 5;
+    (void)signal(SIGALRM, end_with_failure);
+    (void)alarm(10);
+    assert_int_equal(cw_loop_run_fiber(*state, "sleep", sleep_1_ms_twice, NULL), 0);
+    (void)alarm(0);
+    late_ms = 0;
 }
 
 static int return_7(void *arg)
@@ -191,6 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_sleep_takes_its_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_deadline_that_passes_before_the_poll_is_not_lost, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_result_of_a_fiber_comes_back_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_sleep_ends_when_cancelled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timers_repeat_until_cancelled, set_up, tear_down),
