@@ -8,7 +8,7 @@
  * work, since this one has the lock: it was not able to start what it had stopped, or will find it running when it goes on. */
 static int add_what_was_stopped(struct cw_step_ctx *c, struct cw_err *err)
 {
-    struct cw_facts note;
+    struct cw_facts note = {0};
     const char *request;
     int r = cw_compute_note_read(c, &note, &request, err);
     if (r < 0 || note.compute_count == 0)

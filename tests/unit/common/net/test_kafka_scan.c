@@ -1,4 +1,6 @@
-/* Reading a topic back, against librdkafka's mock cluster. */
+/* Reading a topic back, against librdkafka's mock cluster.
+ *
+ * label: no tsan: librdkafka's threads are C11's, which TSan does not see begin. */
 #include "common/net/kafka_scan.h"
 
 #include "tests/unit/common/check.h"
