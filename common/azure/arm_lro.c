@@ -36,7 +36,8 @@ struct poll {
     const struct cw_call *call;
     struct cw_operation op;
     const char *location; /* may move while polling */
-    int64_t next_ms;      /* until the next look; -1 = the default */
+    int64_t told_ms;      /* until the next look; 0 or less = the default */
+    bool is_resumed;      /* the first look comes at once */
     int percent;
     int unreadable;
     int gone;
@@ -82,7 +83,7 @@ static int note_unreadable(struct poll *p, const struct cw_err *why, struct cw_e
     p->unreadable++;
     if (p->gone >= GONE_MAX || p->unreadable >= UNREADABLE_MAX)
         p->use_resource = true;
-    p->next_ms = why->retry_after_ms > 0 ? why->retry_after_ms : -1;
+    p->told_ms = why->retry_after_ms;
     return 0;
 }
 
@@ -103,7 +104,7 @@ static int look_async(struct poll *p, struct cw_arena *scratch, enum look *ret_l
     if (cw_arm_send(p->arm, p->call, &req, scratch, &answer, &why) < 0)
         return note_unreadable(p, &why, err);
     p->unreadable = p->gone = 0;
-    p->next_ms = retry_after_of(&answer.http);
+    p->told_ms = retry_after_of(&answer.http);
     const char *status = cw_json_str(answer.doc, "status", NULL);
     if (status == NULL)
         status = cw_json_str(answer.doc, "properties/provisioningState", NULL);
@@ -131,7 +132,7 @@ static int look_location(struct poll *p, struct cw_arena *scratch, enum look *re
     if (r < 0)
         return note_unreadable(p, &why, err);
     p->unreadable = p->gone = 0;
-    p->next_ms = retry_after_of(&answer.http);
+    p->told_ms = retry_after_of(&answer.http);
     if (answer.http.status != 202) {
         *ret_look = LOOK_SUCCEEDED;
         p->result = answer.doc;
@@ -162,11 +163,7 @@ static int look(struct poll *p, enum look *ret_look, struct cw_err *err)
 static int poll_to_end(struct poll *p, struct cw_err *err)
 {
     for (;;) {
-        int64_t ms = p->next_ms;
-        if (ms < 0) {
-            ms = cw_arm_scaled_ms(p->arm, POLL_DEFAULT_MS);
-            ms += cw_random_between(-ms / 5, ms / 5);
-        }
+        int64_t base_ms = POLL_DEFAULT_MS + cw_random_between(-POLL_DEFAULT_MS / 5, POLL_DEFAULT_MS / 5);
         struct cw_waiting waiting = {
             .reason = CW_WAIT_OPERATION,
             .what = p->op.resource_id,
@@ -174,7 +171,8 @@ static int poll_to_end(struct poll *p, struct cw_err *err)
             .percent = p->percent,
             .since_wall_ms = p->op.started_wall_ms,
         };
-        int r = cw_call_wait(p->call, waiting, ms, err);
+        int r = p->is_resumed ? 0 : cw_arm_wait(p->arm, p->call, waiting, base_ms, p->told_ms, err);
+        p->is_resumed = false;
         if (r < 0)
             return r;
         enum look seen = LOOK_RUNNING;
@@ -234,7 +232,7 @@ int cw_arm_follow(struct cw_arm *arm, const struct cw_call *call, const struct c
         cw_arena_strdup(call->mem, correlation != NULL ? correlation : call->correlation_id);
     p.op.started_wall_ms = cw_wall_ms();
     p.location = p.op.location_url;
-    p.next_ms = retry_after_of(&answer->http);
+    p.told_ms = retry_after_of(&answer->http);
     if (call->ops != NULL && call->ops->operation_started != NULL) {
         r = call->ops->operation_started(call->ops_arg, &p.op, err);
         if (r < 0)
@@ -246,7 +244,7 @@ int cw_arm_follow(struct cw_arm *arm, const struct cw_call *call, const struct c
 int cw_arm_resume(struct cw_arm *arm, const struct cw_call *call, const char *id, bool *ret_had,
                   struct cw_err *err)
 {
-    struct poll p = {.arm = arm, .call = call, .percent = -1, .next_ms = 0};
+    struct poll p = {.arm = arm, .call = call, .percent = -1, .is_resumed = true};
     *ret_had = call->ops != NULL && call->ops->operation_pending != NULL &&
                call->ops->operation_pending(call->ops_arg, id, call->mem, &p.op);
     if (!*ret_had)
@@ -294,10 +292,9 @@ int cw_arm_settle(struct cw_arm *arm, const struct cw_call *call, const char *id
         }
         cw_err_clear(err);
         int64_t told = answer.http.status == 200 ? retry_after_of(&answer.http) : -1;
-        int64_t ms = told > 0 ? told : cw_arm_scaled_ms(arm, SETTLE_POLL_MS);
         struct cw_waiting waiting = {
             .reason = CW_WAIT_OPERATION, .what = id, .detail = state, .percent = -1, .since_wall_ms = since};
-        r = cw_call_wait(call, waiting, ms, err);
+        r = cw_arm_wait(arm, call, waiting, SETTLE_POLL_MS, told, err);
         if (r < 0)
             return r;
     }

@@ -151,7 +151,7 @@ int cw_compute_stop(struct cw_databricks *d, const struct cw_call *call, const s
                                      .detail = s.detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_call_wait(call, waiting, cw_arm_scaled_ms(arm, LOOK_MS), err);
+        r = cw_arm_wait(arm, call, waiting, LOOK_MS, 0, err);
         if (r < 0)
             return r;
     }
@@ -335,7 +335,7 @@ int cw_compute_start(struct cw_databricks *d, const struct cw_call *call, const 
                                      .detail = detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_call_wait(call, waiting, cw_arm_scaled_ms(cw_databricks_arm(d), LOOK_MS), err);
+        r = cw_arm_wait(cw_databricks_arm(d), call, waiting, LOOK_MS, 0, err);
         if (r < 0)
             return r;
     }

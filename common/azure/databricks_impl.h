@@ -13,9 +13,10 @@ struct cw_dbx_req {
     const json_t *body; /* NULL = none */
     bool has_effect;    /* passes before_write, is not repeated after a failure */
     int tries;          /* of a request without effect; 0 = a few */
+    bool skip_body;     /* it is enough that the answer looks like JSON */
 };
 
-/* JSON in call->mem; an empty answer is an empty object. */
+/* JSON in call->mem; an empty answer is an empty object, one that is skipped NULL. */
 int cw_dbx_send(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
                 const struct cw_dbx_req *req, json_t **ret_doc, struct cw_err *err);
 /* POST {"<key>": "<value>"} with effect. */

@@ -219,6 +219,8 @@ char *az_token_make(const struct az_model *m, const char *tenant, const char *cl
 
 /* ---- answers ---------------------------------------------------------------------------------------- */
 
+#define AZ_JSON "application/json; charset=utf-8"
+
 /* Each replaces what was there before (headers that were added stay). */
 void az_reply_json(struct az_response *res, int status, json_t *take_body);
 void az_reply_text(struct az_response *res, int status, const char *content_type, const char *text);

@@ -117,9 +117,10 @@ void dbx_warehouse_wake(struct az_model *m, struct az_resource *workspace, json_
 json_t *dbx_command_result(struct az_model *m, struct az_resource *workspace, json_t *cluster,
                            const char *language, const char *text);
 
-/* Catalog: new references to full answers. */
+/* Catalog. A new reference to all node types; full answers, as text that lives as long as the process. */
 json_t *dbx_node_types(void);
-json_t *dbx_spark_versions(void);
+const char *dbx_node_types_text(void);
+const char *dbx_spark_versions_text(void);
 bool dbx_has_node_type(const char *id);
 bool dbx_has_spark_version(const char *key);
 

@@ -41,7 +41,8 @@ static const struct {
      "Light 2.4 Extended Support (includes Apache Spark 2.4, Scala 2.11)"},
 };
 
-static json_t *all_node_types, *all_versions; /* for as long as the process runs */
+static json_t *all_node_types; /* for as long as the process runs */
+static char *all_node_types_text, *all_versions_text;
 static pthread_once_t making = PTHREAD_ONCE_INIT;
 
 static json_t *make_node_types(void)
@@ -73,7 +74,10 @@ static json_t *make_versions(void)
 static void make_both(void)
 {
     all_node_types = make_node_types();
-    all_versions = make_versions();
+    all_node_types_text = json_dumps(all_node_types, JSON_COMPACT);
+    json_t *all_versions = make_versions();
+    all_versions_text = json_dumps(all_versions, JSON_COMPACT);
+    json_decref(all_versions);
 }
 
 json_t *dbx_node_types(void)
@@ -82,10 +86,16 @@ json_t *dbx_node_types(void)
     return json_incref(all_node_types);
 }
 
-json_t *dbx_spark_versions(void)
+const char *dbx_node_types_text(void)
 {
     (void)pthread_once(&making, make_both);
-    return json_incref(all_versions);
+    return all_node_types_text;
+}
+
+const char *dbx_spark_versions_text(void)
+{
+    (void)pthread_once(&making, make_both);
+    return all_versions_text;
 }
 
 bool dbx_has_node_type(const char *id)

@@ -468,14 +468,15 @@ static void events(struct dbx_call *c)
 
 static void list_node_types(struct dbx_call *c)
 {
-    json_t *all = dbx_node_types(), *answer = all;
     const json_t *not_available = az_at(c->data, "capacity.notAvailable");
     size_t i, k;
     json_t *type, *missing;
-    if (json_array_size(not_available) > 0) {
-        answer = az_copy(all);
-        json_decref(all);
+    if (json_array_size(not_available) == 0) {
+        az_reply_text(c->res, 200, AZ_JSON, dbx_node_types_text());
+        return;
     }
+    json_t *all = dbx_node_types(), *answer = az_copy(all);
+    json_decref(all);
     json_array_foreach(json_object_get(answer, "node_types"), i, type)
         json_array_foreach(not_available, k, missing)
             if (strcmp(json_string_value(missing), az_str(type, "node_type_id")) == 0)
@@ -486,7 +487,7 @@ static void list_node_types(struct dbx_call *c)
 
 static void spark_versions(struct dbx_call *c)
 {
-    az_reply_json(c->res, 200, dbx_spark_versions());
+    az_reply_text(c->res, 200, AZ_JSON, dbx_spark_versions_text());
 }
 
 static void list_zones(struct dbx_call *c)

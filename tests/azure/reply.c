@@ -59,7 +59,7 @@ void az_reply_json(struct az_response *res, int status, json_t *take_body)
 {
     set_body(res, status, json_dumps(take_body, JSON_COMPACT | JSON_ENCODE_ANY));
     json_decref(take_body);
-    az_reply_header(res, "Content-Type", "application/json; charset=utf-8");
+    az_reply_header(res, "Content-Type", AZ_JSON);
 }
 
 void az_reply_text(struct az_response *res, int status, const char *content_type, const char *text)

@@ -153,6 +153,28 @@ static void default_interval_is_half_a_minute_scaled(void **state)
     }
 }
 
+/* Looks are paid from a budget: a pause is what the service asks for, or a twentieth of the time waited so far, at most ten minutes. */
+static void what_takes_long_is_looked_at_less_often(void **state)
+{
+    struct bench *b = *state;
+    int64_t hour = INT64_C(60) * 60 * 1000, began = cw_wall_ms();
+    b->call.until = cw_in_ms(12 * hour);
+    world_route("PUT", RES_URL, 201, BUSY, "Azure-AsyncOperation: " OPERATION "\nRetry-After: 10");
+    world_route("GET", "operations/1", 200, RUNNING, "Retry-After: 10");
+    assert_int_equal(bench_run(b, put), -CW_ETIMEDOUT);
+    assert_in_range(world_calls_of("GET", "operations/1"), 60, 200); /* one every ten seconds is 4,320 */
+    int64_t last = 0;
+    for (size_t i = 0; i < world_call_count(); i++) {
+        const struct world_call *call = world_call_at(i);
+        if (strstr(call->url, "operations/1") == NULL)
+            continue;
+        if (last > 0)
+            assert_in_range(call->at_ms - last, 10000,
+                            CW_MIN(CW_MAX((last - began) / 20, INT64_C(10000)), hour / 6) + 100);
+        last = call->at_ms;
+    }
+}
+
 static void the_deadline_leaves_the_operation_in_the_journal(void **state)
 {
     struct bench *b = *state;
@@ -216,6 +238,7 @@ int main(void)
         BENCH_TEST(an_unreadable_status_is_no_failure),
         BENCH_TEST(an_operation_that_vanished_leaves_the_resource_to_judge),
         BENCH_TEST(default_interval_is_half_a_minute_scaled),
+        BENCH_TEST(what_takes_long_is_looked_at_less_often),
         BENCH_TEST(the_deadline_leaves_the_operation_in_the_journal),
         BENCH_TEST(post_gives_the_result_of_its_location),
         BENCH_TEST(delete_waits_until_it_is_gone),
