@@ -1,6 +1,8 @@
 /* inventory_compute, stop_compute, start_compute: what ran runs again. */
 #include "tests/lib/steprig.h"
 
+#include "tests/azure/core.h"
+
 #define ALLOW "{\"workspaceId\":\"" RIG_WORKSPACE("existing-ws") "\",\"options\":{\"stopCompute\":\"allow\"}}"
 #define REFUSE "{\"workspaceId\":\"" RIG_WORKSPACE("existing-ws") "\"}"
 #define WITH_POOL                                                                                                        \
@@ -235,6 +237,20 @@ static void what_was_begun_is_undone_after_the_loss_of_everything(void **state)
     rig_free(rig);
 }
 
+/* An operation on the workspace does not end: the note is read all the same, so that the verdict can name what is stopped. */
+static void a_workspace_that_never_settles_hides_nothing(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_ensure_workspace);
+    rig = rig_forget(rig);
+    az_set_str(az_store_get(rig->model, RIG_WORKSPACE("existing-ws"))->body, "properties.provisioningState",
+               "Updating");
+    assert_true(rig_was_begun(rig, &cw_step_stop_compute));
+    assert_int_equal(stopped_by_us(rig), 3);
+    rig_free(rig);
+}
+
 /* Another request stopped it and has ended: who migrates next starts it, though it stopped nothing of it itself. */
 static void what_another_request_left_stopped_is_started(void **state)
 {
@@ -400,6 +416,7 @@ int main(void)
         cmocka_unit_test(pools_are_edited_only_on_a_difference),
         cmocka_unit_test(the_note_survives_the_loss_of_everything_else),
         cmocka_unit_test(what_was_begun_is_undone_after_the_loss_of_everything),
+        cmocka_unit_test(a_workspace_that_never_settles_hides_nothing),
         cmocka_unit_test(what_another_request_left_stopped_is_started),
         cmocka_unit_test(the_note_knows_what_the_journal_lost),
         cmocka_unit_test(inventory_survives_failures),

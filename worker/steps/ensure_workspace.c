@@ -128,25 +128,26 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     return 0;
 }
 
+static bool tells_of_other_rules(const struct cw_workspace *ws, const struct cw_facts *note)
+{
+    return note->settings_before.required_nsg_rules != NULL &&
+           !cw_z_eq(note->settings_before.required_nsg_rules, ws->required_nsg_rules);
+}
+
 /* The note of what was stopped says how the rules were. */
 static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
 {
     struct cw_workspace ws;
-    struct cw_facts note = {0};
+    struct cw_facts note;
     *ret_was_begun = false;
-    bool is_there = false;
-    int r = c->req->migrate != NULL && cw_compute_may_stop(c->req)
-                ? cw_former_workspace(c, &ws, &is_there, err)
-                : 0;
-    if (r == 0 && is_there)
-        r = cw_compute_note_read_own(c, &note, err);
-    if (r < 0 || !is_there || note.settings_before.required_nsg_rules == NULL ||
-        cw_z_eq(note.settings_before.required_nsg_rules, ws.required_nsg_rules))
+    if (c->req->migrate == NULL || !cw_compute_may_stop(c->req))
+        return 0;
+    int r = cw_former_note(c, tells_of_other_rules, &ws, &note, ret_was_begun, err);
+    if (r < 0 || !*ret_was_begun)
         return r;
     c->out->settings_before = note.settings_before;
     cw_step_found(c, "an earlier run of this request changed required NSG rules from %s to %s",
                   note.settings_before.required_nsg_rules, ws.required_nsg_rules);
-    *ret_was_begun = true;
     return 0;
 }
 

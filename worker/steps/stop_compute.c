@@ -75,23 +75,27 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     return r < 0 ? cw_err_wrap(err, "start compute again") : 0;
 }
 
+static bool tells_of_stops(const struct cw_workspace *ws, const struct cw_facts *note)
+{
+    (void)ws;
+    return cw_compute_has_stopped(note);
+}
+
 /* The note in the workspace was written before the first stop. */
 static int was_begun(struct cw_step_ctx *c, bool *ret_was_begun, struct cw_err *err)
 {
     struct cw_workspace ws;
-    struct cw_facts note = {0};
+    struct cw_facts note;
     *ret_was_begun = false;
-    bool is_there = false;
-    int r = cw_compute_may_stop(c->req) ? cw_former_workspace(c, &ws, &is_there, err) : 0;
-    if (r == 0 && is_there)
-        r = cw_compute_note_read_own(c, &note, err);
-    if (r < 0 || !is_there || !cw_compute_has_stopped(&note))
+    if (!cw_compute_may_stop(c->req))
+        return 0;
+    int r = cw_former_note(c, tells_of_stops, &ws, &note, ret_was_begun, err);
+    if (r < 0 || !*ret_was_begun)
         return r;
     c->out->compute = note.compute;
     c->out->compute_count = note.compute_count;
     c->out->settings_before = note.settings_before;
     cw_step_found(c, "an earlier run of this request stopped compute");
-    *ret_was_begun = true;
     return 0;
 }
 
