@@ -34,11 +34,12 @@ static void shrink(struct sim_plan *plan, const struct sim_report *whole)
 static void print_plan(const struct sim_plan *p)
 {
     (void)printf(
-        "seed %llu: %zu workers, %d partitions a lane, Azure %lld times as fast, lease %lld ms, session %lld ms, "
+        "seed %llu%s: %zu workers, %d partitions a lane, Azure %lld times as fast, lease %lld ms, session %lld ms, "
         "%lld jobs, %lld queued, %lld light, wait %lld, storm %lld s\n",
-        (unsigned long long)p->seed, p->workers, (int)p->partitions, (long long)p->scale,
-        (long long)p->lease_ms, (long long)p->session_ms, (long long)p->jobs, (long long)p->queued,
-        (long long)p->light, (long long)p->wait_replicas, (long long)p->storm_ms / 1000);
+        (unsigned long long)p->seed, p->is_large ? " (large)" : "", p->workers, (int)p->partitions,
+        (long long)p->scale, (long long)p->lease_ms, (long long)p->session_ms, (long long)p->jobs,
+        (long long)p->queued, (long long)p->light, (long long)p->wait_replicas,
+        (long long)p->storm_ms / 1000);
     static const char *const starts[] = {"new", "existing", "healthy", "unlinked"};
     for (size_t i = 0; i < p->workspace_count; i++)
         (void)printf("  %s: %s\n", p->workspaces[i].name, starts[p->workspaces[i].start]);
@@ -57,7 +58,7 @@ static void print_plan(const struct sim_plan *p)
 static int play_one(const struct sim_range *range, bool shrinks)
 {
     struct sim_plan plan;
-    sim_plan_draw(range->first, &plan);
+    sim_plan_draw(range->first, range->is_large, &plan);
     struct sim_report r = sim_play_apart(&plan, false);
     if (r.has_failed && shrinks)
         shrink(&plan, &r);
@@ -87,6 +88,7 @@ static int usage(FILE *out, int code)
     (void)fprintf(out, "Usage: sim --seed N [--shrink]          one history, told in full\n"
                        "       sim --seeds A..B [--stop]        many; --stop: until the first that fails\n"
                        "       sim --minutes M [--from A]       as many as there is time for\n"
+                       "       --large                          histories with more requests\n"
                        "       --jobs N                         processes (default: one a core)\n");
     return code;
 }
@@ -102,6 +104,10 @@ int main(int argc, char **argv)
             return usage(stdout, 0);
         if (strcmp(argv[i], "--shrink") == 0) {
             shrinks = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--large") == 0) {
+            o.is_large = true;
             continue;
         }
         if (strcmp(argv[i], "--stop") == 0) {

@@ -263,11 +263,12 @@ static void draw_watch(struct sim_plan *p)
     }
 }
 
-void sim_plan_draw(uint64_t seed, struct sim_plan *p)
+void sim_plan_draw(uint64_t seed, bool is_large, struct sim_plan *p)
 {
     struct luck l = {seed * UINT64_C(0xD1342543DE82EF95) + 77};
     memset(p, 0, sizeof *p);
     p->seed = seed;
+    p->is_large = is_large;
     p->workers = (size_t)between(&l, 1, 3);
     p->partitions = (int32_t)between(&l, 1, 4);
     p->scale = chance(&l, 60) ? 60 : chance(&l, 70) ? 20 : 4;
@@ -283,7 +284,8 @@ void sim_plan_draw(uint64_t seed, struct sim_plan *p)
     p->workspace_count = (size_t)between(&l, 1, SIM_WORKSPACES_MAX);
     for (size_t i = 0; i < p->workspace_count; i++)
         draw_workspace(&l, p, i);
-    p->request_count = (size_t)between(&l, 1, chance(&l, 30) ? SIM_REQUESTS_MAX : 5);
+    int64_t few = is_large ? 5 : 4, many_percent = is_large ? 30 : 15;
+    p->request_count = (size_t)between(&l, 1, chance(&l, many_percent) ? SIM_REQUESTS_MAX : few);
     for (size_t i = 0; i < p->request_count; i++)
         draw_request(&l, p, i);
     draw_ways_out(p);

@@ -100,6 +100,7 @@ struct sim_action {
 
 struct sim_plan {
     uint64_t seed;
+    bool is_large;
     size_t workers;
     int32_t partitions;
     int64_t scale;
@@ -123,7 +124,8 @@ struct sim_plan {
     bool is_left_out[SIM_THINGS_MAX]; /* requests, then actions */
 };
 
-void sim_plan_draw(uint64_t seed, struct sim_plan *ret_plan);
+/* is_large: more requests. The same seed gives two plans that have little in common. */
+void sim_plan_draw(uint64_t seed, bool is_large, struct sim_plan *ret_plan);
 /* "provision ws0 …" */
 void sim_request_print(const struct sim_plan *plan, size_t i, struct cw_buf *out);
 void sim_action_print(const struct sim_plan *plan, size_t i, struct cw_buf *out);

@@ -20,17 +20,19 @@ size_t sim_cores(void)
     return n < 1 ? 1 : CW_MIN((size_t)n, (size_t)JOBS_MAX);
 }
 
-static double now_s(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static struct sim_report play(const struct sim_plan *plan, bool is_verbose)
 {
+    double begin = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
     sim_run(plan, is_verbose);
     struct sim_report r = {
+        .cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - begin,
         .seed = plan->seed,
         .hash = sim.hash,
         .has_failed = sim.has_failed,
@@ -97,14 +99,14 @@ struct child {
     bool is_at;
 };
 
-static void be_child(uint64_t first, uint64_t last, int end)
+static void be_child(uint64_t first, uint64_t last, bool is_large, int end)
 {
     be_quiet();
     for (uint64_t seed = first; seed <= last; seed++) {
         struct sim_plan plan;
         struct sim_report r = {.seed = seed, .is_begun = true};
         (void)!write(end, &r, sizeof r);
-        sim_plan_draw(seed, &plan);
+        sim_plan_draw(seed, is_large, &plan);
         r = play(&plan, false);
         (void)!write(end, &r, sizeof r);
         az_model_free(sim.model);
@@ -114,21 +116,35 @@ static void be_child(uint64_t first, uint64_t last, int end)
     _exit(0);
 }
 
-static void begin_child(struct child *c, uint64_t first, uint64_t last)
+static void begin_child(struct child *c, uint64_t first, uint64_t last, bool is_large)
 {
     int ends[2];
     (void)fflush(stdout);
     if (pipe(ends) != 0 || (c->pid = fork()) < 0)
         exit(2);
     if (c->pid == 0)
-        be_child(first, last, ends[1]);
+        be_child(first, last, is_large, ends[1]);
     (void)close(ends[1]);
     c->end = ends[0];
     c->is_at = false;
 }
 
+static void note_time(struct sim_totals *t, const struct sim_report *r)
+{
+    size_t at = SIM_LONGEST;
+    t->cpu_s += r->cpu_s;
+    while (at > 0 && r->cpu_s > t->longest[at - 1].cpu_s)
+        at--;
+    if (at == SIM_LONGEST)
+        return;
+    memmove(&t->longest[at + 1], &t->longest[at], (SIM_LONGEST - 1 - at) * sizeof t->longest[0]);
+    t->longest[at].seed = r->seed;
+    t->longest[at].cpu_s = r->cpu_s;
+}
+
 static void add(struct sim_totals *t, const struct sim_report *r)
 {
+    note_time(t, r);
     t->histories++;
     t->hash += r->hash * (2 * r->seed + 1);
     t->verdicts += r->verdicts;
@@ -202,17 +218,17 @@ struct sim_totals sim_play_many(const struct sim_range *o)
     struct span todo = {o->first, o->last}, rest[JOBS_MAX];
     size_t rest_count = 0, alive = 0;
     struct sim_totals t = {0};
-    double begin = now_s();
+    double begin = seconds_of(CLOCK_MONOTONIC);
     warm_up();
     for (;;) {
-        bool goes_on =
-            (o->seconds == 0 || now_s() - begin < (double)o->seconds) && !(o->stops && t.failed > 0);
+        bool goes_on = (o->seconds == 0 || seconds_of(CLOCK_MONOTONIC) - begin < (double)o->seconds) &&
+                       !(o->stops && t.failed > 0);
         struct pollfd fds[JOBS_MAX];
         alive = 0;
         for (size_t i = 0; i < o->jobs; i++) {
             uint64_t first;
             if (children[i].pid == 0 && goes_on && next_batch(&todo, rest, &rest_count, &first, &lasts[i]))
-                begin_child(&children[i], first, lasts[i]);
+                begin_child(&children[i], first, lasts[i], o->is_large);
             fds[i] = (struct pollfd){children[i].pid == 0 ? -1 : children[i].end, POLLIN, 0};
             alive += children[i].pid != 0;
         }
@@ -227,7 +243,7 @@ struct sim_totals sim_play_many(const struct sim_range *o)
                 rest[rest_count++] = (struct span){next, lasts[i]};
         }
     }
-    t.seconds = now_s() - begin;
+    t.seconds = seconds_of(CLOCK_MONOTONIC) - begin;
     return t;
 }
 
@@ -240,6 +256,11 @@ void sim_print_totals(const struct sim_range *o, const struct sim_totals *t)
         (unsigned long long)t->verdicts, (unsigned long long)t->deliveries, (unsigned long long)t->crashes,
         (unsigned long long)t->writes);
     (void)printf("# hash of all: %016llx\n", (unsigned long long)t->hash);
+    (void)printf("# %.1f ms of CPU time a history; longest:",
+                 t->cpu_s * 1000 / (double)CW_MAX(t->histories, 1U));
+    for (size_t i = 0; i < SIM_LONGEST && t->longest[i].seed != 0; i++)
+        (void)printf(" %llu (%.2f s)", (unsigned long long)t->longest[i].seed, t->longest[i].cpu_s);
+    (void)printf("\n");
     (void)printf(
         "# since Redis forgot: %llu changes without the lock (unconfirmed failover, within a lease)\n",
         (unsigned long long)t->unlocked);

@@ -14,20 +14,28 @@ struct sim_report {
     bool is_begun; /* between processes: the history begins; else it has ended */
     bool has_failed;
     uint32_t verdicts, crashes, writes, deliveries, unlocked;
+    double cpu_s;
     char failure[400];
 };
+
+#define SIM_LONGEST 5
 
 struct sim_range {
     uint64_t first, last;
     int64_t seconds; /* begin none later; 0 = no limit */
     size_t jobs;     /* processes */
-    bool stops;      /* at the first failure */
+    bool is_large;
+    bool stops; /* at the first failure */
 };
 
 struct sim_totals {
     uint64_t hash; /* of all histories, in whatever order they ended */
     uint64_t histories, failed, verdicts, crashes, writes, deliveries, unlocked;
-    double seconds;
+    double seconds, cpu_s;
+    struct {
+        uint64_t seed;
+        double cpu_s;
+    } longest[SIM_LONGEST]; /* longest first; 0 = none */
 };
 
 size_t sim_cores(void);

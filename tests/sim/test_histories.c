@@ -42,7 +42,7 @@ static void test_same_seed_same_history(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         struct sim_plan plan;
-        sim_plan_draw(seed, &plan);
+        sim_plan_draw(seed, false, &plan);
         struct sim_report a = sim_play_apart(&plan, false), b = sim_play_apart(&plan, false);
         assert_true(a.hash != 0);
         assert_true(a.hash == b.hash);
@@ -54,7 +54,7 @@ static void test_former_failures(void **state)
     (void)state;
     for (size_t i = 0; i < CW_ARRAY_LEN(regressions); i++) {
         struct sim_plan plan;
-        sim_plan_draw(regressions[i].seed, &plan);
+        sim_plan_draw(regressions[i].seed, regressions[i].is_large, &plan);
         struct sim_report r = sim_play_apart(&plan, false);
         if (r.has_failed)
             fail_msg("seed %llu (%s): %s", (unsigned long long)regressions[i].seed, regressions[i].what,

@@ -166,7 +166,7 @@ static int play_all(int port)
     sim_mirror(&both);
     for (uint64_t seed = 1; seed <= SEEDS && mirror.difference[0] == '\0'; seed++) {
         struct sim_plan plan;
-        sim_plan_draw(seed, &plan);
+        sim_plan_draw(seed, false, &plan);
         /* What a failover takes back can't be taken back from a server that runs. */
         for (size_t i = 0; i < plan.action_count; i++)
             plan.is_left_out[plan.request_count + i] = plan.actions[i].act == SIM_REDIS_FAILOVER;
