@@ -126,6 +126,21 @@ static void no_capacity_means_the_next_node_type(void **state)
     rig_free(rig);
 }
 
+/* Its auto-termination came while the request had no worker. */
+static void a_cluster_that_ended_before_the_probe_is_started_again(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, &cw_step_run_probe);
+    rig_terminate(rig, rig->facts.cluster_id);
+    rig_must(rig, &cw_step_run_probe);
+    assert_true(rig_has_found(rig, "had ended, and was started again"));
+    assert_int_equal(rig_changes(rig, "clusters/start"), 1);
+    assert_int_equal(rig_changes(rig, "clusters/create"), 1);
+    assert_null(rig->facts.proof_error.code);
+    rig_free(rig);
+}
+
 /* Databricks' or Azure's own trouble, seen once: another cluster is tried, after a while. */
 static void a_passing_fault_is_tried_again(void **state)
 {
@@ -334,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_launch_that_was_not_seen_to_end_is_adopted),
         cmocka_unit_test(undo_of_a_launch_leaves_no_cluster),
         cmocka_unit_test(no_capacity_means_the_next_node_type),
+        cmocka_unit_test(a_cluster_that_ended_before_the_probe_is_started_again),
         cmocka_unit_test(a_passing_fault_is_tried_again),
         cmocka_unit_test(one_failure_after_own_changes_proves_nothing),
         cmocka_unit_test(a_verification_that_changed_nothing_judges_the_first),

@@ -11,6 +11,25 @@ static bool when(const struct cw_request *req, const struct cw_facts *facts)
     return facts->cluster_id != NULL && cw_facts_proof(facts)->code == NULL;
 }
 
+/* It may have ended since its launch: by its auto-termination while this request had no worker, or by the service. */
+static int be_running(struct cw_step_ctx *c, const struct cw_target *target, struct cw_err *err)
+{
+    const char *id = c->facts->cluster_id;
+    struct cw_cluster cluster = {0};
+    int r = cw_databricks_wait_cluster(c->svc->databricks, &c->call, target, id, "RUNNING", &cluster, err);
+    if (r < 0 || cw_z_eq(cluster.state, "RUNNING"))
+        return r < 0 ? cw_err_wrap(err, "look at cluster %s", id) : 0;
+    r = cw_databricks_start_cluster(c->svc->databricks, &c->call, target, id, err);
+    if (r == 0)
+        r = cw_databricks_wait_cluster(c->svc->databricks, &c->call, target, id, "RUNNING", &cluster, err);
+    if (r == 0 && !cw_z_eq(cluster.state, "RUNNING"))
+        r = cw_err_set(err, CW_EREMOTE, "it is %s", cluster.state);
+    if (r < 0)
+        return cw_err_wrap(err, "start cluster %s, which had ended, again", id);
+    cw_step_found(c, "cluster %s had ended, and was started again", id);
+    return 0;
+}
+
 static int run(struct cw_step_ctx *c, struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
@@ -24,8 +43,11 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     const char *source = cw_probe_source(&question, c->call.mem);
     if (source == NULL)
         return cw_err_set(err, CW_ENOMEM, "probe");
-    int r = cw_databricks_run_command(c->svc->databricks, &c->call, &target, c->facts->cluster_id, "python",
-                                      source, &output, err);
+    int r = be_running(c, &target, err);
+    if (r < 0)
+        return r;
+    r = cw_databricks_run_command(c->svc->databricks, &c->call, &target, c->facts->cluster_id, "python",
+                                  source, &output, err);
     if (r < 0)
         return cw_err_wrap(err, "run the probe on cluster %s", c->facts->cluster_id);
     r = cw_probe_read(output, c->call.mem, &probe, &c->out->probe_json, err);
