@@ -136,7 +136,7 @@ const struct cw_cfg_row cw_settings_rows[] = {
     NUM("engine.commit-interval", CW_CFG_DURATION, commit_interval_ms, 10, 60 * SEC, "250ms",
         "Between two commits of offsets."),
     NUM("engine.waiting-interval", CW_CFG_DURATION, waiting_interval_ms, 1 * SEC, 1 * DAY, "30s",
-        "Between two progress events that say the same."),
+        "At least, between two progress events that say the same; what is looked at less often is told less often."),
     NUM("engine.repost-interval", CW_CFG_DURATION, repost_interval_ms, 1 * SEC, 1 * DAY, "15m",
         "A repeated verification that waits for its time is written to its topic anew after so long; far under the topic's "
         "retention."),

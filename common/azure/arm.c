@@ -13,7 +13,7 @@
 #define PAGES_MAX 1000
 #define VERSIONS_MAX 16
 #define ARM_HEADERS_MAX 8
-#define PAUSE_OF_WAITED 20
+#define WAITED_A_PAUSE 20
 #define PAUSE_MS_MAX (INT64_C(10) * 60 * 1000)
 
 const struct cw_api cw_api_databricks = {"2024-05-01", "2023-02-01"};
@@ -97,12 +97,13 @@ int64_t cw_arm_scaled_ms(const struct cw_arm *arm, int64_t ms)
     return CW_MAX((int64_t)llround((double)ms / arm->time_scale), (int64_t)1);
 }
 
-int cw_arm_wait(struct cw_arm *arm, const struct cw_call *call, struct cw_waiting waiting, int64_t base_ms,
-                int64_t told_ms, struct cw_err *err)
+int cw_arm_pause(const struct cw_arm *arm, const struct cw_call *call, struct cw_waiting waiting,
+                 int64_t base_ms, int64_t told_ms, struct cw_err *err)
 {
     int64_t least = told_ms > 0 ? told_ms : cw_arm_scaled_ms(arm, base_ms);
-    int64_t waited = CW_MAX(cw_wall_ms() - waiting.since_wall_ms, INT64_C(0));
-    int64_t grown = CW_MIN(waited / PAUSE_OF_WAITED, cw_arm_scaled_ms(arm, PAUSE_MS_MAX));
+    int64_t waited = waiting.since_wall_ms == 0 ? 0 : cw_wall_ms() - waiting.since_wall_ms;
+    int64_t grown = CW_MIN(waited / WAITED_A_PAUSE, cw_arm_scaled_ms(arm, PAUSE_MS_MAX));
+    grown = CW_MIN(grown, cw_left_ms(call->until) / 2);
     return cw_call_wait(call, waiting, CW_MAX(least, grown), err);
 }
 

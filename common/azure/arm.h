@@ -52,10 +52,11 @@ const char *cw_arm_tenant(const struct cw_arm *arm); /* NULL = the credential's 
 /* A waiting time as the simulators want it: ms divided by the time scale, at least 1. */
 int64_t cw_arm_scaled_ms(const struct cw_arm *arm, int64_t ms);
 /* Until the next look at what takes its time. The pause is told_ms, what the service asked for (0 or less: nothing), or else base_ms as
- * the simulators want it; what has been waited for long is looked at less often: a twentieth of the time since waiting.since_wall_ms, up
- * to ten minutes. Suspends; errors: those of cw_call_wait(). */
-int cw_arm_wait(struct cw_arm *arm, const struct cw_call *call, struct cw_waiting waiting, int64_t base_ms,
-                int64_t told_ms, struct cw_err *err);
+ * the simulators want it; what has been waited for long is looked at less often: a twentieth of the time since waiting.since_wall_ms
+ * (0 = now), up to ten minutes, but never more than half of what is left of the call, so that the end is seen. A wall clock that jumps
+ * costs ten minutes a look at most. Suspends; errors: those of cw_call_wait(). */
+int cw_arm_pause(const struct cw_arm *arm, const struct cw_call *call, struct cw_waiting waiting,
+                 int64_t base_ms, int64_t told_ms, struct cw_err *err);
 
 /* GET {endpoint}{path}; path is a resource id, or another path that may hold a query ("…?$filter=…", already encoded). */
 int cw_arm_get(struct cw_arm *arm, const struct cw_call *call, const char *path, const struct cw_api *api,

@@ -304,7 +304,7 @@ static int wait_gone(struct writing *w, struct cw_err *err)
                                      .detail = "Deleting",
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(w->arm, w->call, waiting, RETRY_WAIT_MS, 0, err);
+        r = cw_arm_pause(w->arm, w->call, waiting, RETRY_WAIT_MS, 0, err);
         if (r < 0)
             return r;
     }

@@ -36,7 +36,7 @@ struct poll {
     const struct cw_call *call;
     struct cw_operation op;
     const char *location; /* may move while polling */
-    int64_t told_ms;      /* until the next look; 0 or less = the default */
+    int64_t told_ms;      /* until the next look, at least; 0 or less = the default, which grows */
     bool is_resumed;      /* the first look comes at once */
     int percent;
     int unreadable;
@@ -171,7 +171,9 @@ static int poll_to_end(struct poll *p, struct cw_err *err)
             .percent = p->percent,
             .since_wall_ms = p->op.started_wall_ms,
         };
-        int r = p->is_resumed ? 0 : cw_arm_wait(p->arm, p->call, waiting, base_ms, p->told_ms, err);
+        if (p->unreadable > 0) /* so many looks count, not how long they take */
+            waiting.since_wall_ms = 0;
+        int r = p->is_resumed ? 0 : cw_arm_pause(p->arm, p->call, waiting, base_ms, p->told_ms, err);
         p->is_resumed = false;
         if (r < 0)
             return r;
@@ -294,7 +296,7 @@ int cw_arm_settle(struct cw_arm *arm, const struct cw_call *call, const char *id
         int64_t told = answer.http.status == 200 ? retry_after_of(&answer.http) : -1;
         struct cw_waiting waiting = {
             .reason = CW_WAIT_OPERATION, .what = id, .detail = state, .percent = -1, .since_wall_ms = since};
-        r = cw_arm_wait(arm, call, waiting, SETTLE_POLL_MS, told, err);
+        r = cw_arm_pause(arm, call, waiting, SETTLE_POLL_MS, told, err);
         if (r < 0)
             return r;
     }

@@ -43,6 +43,7 @@ struct stopping {
     struct cw_deadline patience;
     size_t left; /* of the last look: what blocks */
     size_t work; /* of it: what ends by itself */
+    bool has_sent;
     char detail[200];
 };
 
@@ -124,6 +125,7 @@ static int stop_round(struct stopping *s, bool *ret_again, struct cw_err *err)
         return r;
     count_what_is_left(s, &seen);
     size_t n = choose(s, &seen);
+    s->has_sent = n > 0;
     *ret_again = n > 0 || s->left > 0;
     r = send_stops(s, &looking, seen.items, n, err);
     if (r == 0 && s->work > 0 && !s->how->may_cancel_runs && cw_is_past(s->patience))
@@ -146,12 +148,14 @@ int cw_compute_stop(struct cw_databricks *d, const struct cw_call *call, const s
         int r = stop_round(&s, &again, err);
         if (r < 0 || !again)
             return r;
+        if (s.has_sent)
+            since = cw_wall_ms();
         struct cw_waiting waiting = {.reason = CW_WAIT_CLUSTER,
                                      .what = target->workspace_url,
                                      .detail = s.detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(arm, call, waiting, LOOK_MS, 0, err);
+        r = cw_arm_pause(arm, call, waiting, LOOK_MS, 0, err);
         if (r < 0)
             return r;
     }
@@ -335,7 +339,7 @@ int cw_compute_start(struct cw_databricks *d, const struct cw_call *call, const 
                                      .detail = detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(cw_databricks_arm(d), call, waiting, LOOK_MS, 0, err);
+        r = cw_arm_pause(cw_databricks_arm(d), call, waiting, LOOK_MS, 0, err);
         if (r < 0)
             return r;
     }

@@ -125,8 +125,10 @@ static int one_try(struct sending *s, json_t **ret_doc, struct cw_err *err)
         return r;
     if (res.status < 200 || res.status >= 300 || !looks_like_json(&res))
         return cw_databricks_error(&res, err);
-    if (s->req->skip_body)
+    if (s->req->skip_body) {
+        *ret_doc = NULL;
         return 0;
+    }
     if (res.body.n == 0)
         return cw_json_parse_in(s->call->mem, "{}", 2, 16, ret_doc, err);
     r = cw_offload_json(cw_arm_loop(s->d->arm), res.body, BODY_BYTES_MAX, s->call->until, s->call->mem,
@@ -285,14 +287,10 @@ static const char *const ready_paths[] = {"/api/2.1/clusters/list?page_size=1",
 static int look_ready(struct cw_databricks *d, const struct cw_call *call, const struct cw_target *target,
                       struct cw_err *err)
 {
-    CW_AUTO(cw_auto_arena) struct cw_arena *scratch = NULL;
-    if (cw_arena_new(DBX_SCRATCH_BYTES_MAX, &scratch) < 0)
-        return cw_err_set(err, CW_ENOMEM, "request");
-    struct cw_call looking = cw_dbx_call_in(call, scratch);
     for (size_t i = 0; i < CW_ARRAY_LEN(ready_paths); i++) {
         struct cw_dbx_req req = {.method = "GET", .path = ready_paths[i], .tries = 1, .skip_body = true};
-        json_t *doc = NULL;
-        int r = cw_dbx_send(d, &looking, target, &req, &doc, err);
+        json_t *ignored;
+        int r = cw_dbx_send(d, call, target, &req, &ignored, err);
         if (r < 0)
             return r;
     }
@@ -327,7 +325,8 @@ int cw_databricks_wait_ready(struct cw_databricks *d, const struct cw_call *call
                                      .detail = detail,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(d->arm, call, waiting, pause_ms, 0, err);
+        r = good > 0 ? cw_call_wait(call, waiting, cw_arm_scaled_ms(d->arm, pause_ms), err)
+                     : cw_arm_pause(d->arm, call, waiting, pause_ms, 0, err);
         if (r < 0)
             return r;
     }

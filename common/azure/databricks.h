@@ -34,7 +34,7 @@ int cw_databricks_post(struct cw_databricks *d, const struct cw_call *call, cons
                        const char *path, const json_t *body, json_t **ret_doc, struct cw_err *err);
 
 /* Wait until `good_needed` consecutive rounds, `pause_ms` apart, were good on each endpoint that the plans use. The bad period
- * after a workspace was made or changed is not contiguous. */
+ * after a workspace was made or changed is not contiguous. As long as no round is good, pauses grow as cw_arm_pause()'s do. */
 int cw_databricks_wait_ready(struct cw_databricks *d, const struct cw_call *call,
                              const struct cw_target *target, int good_needed, int64_t pause_ms,
                              struct cw_err *err);

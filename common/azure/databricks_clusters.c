@@ -251,7 +251,7 @@ int cw_databricks_wait_cluster(struct cw_databricks *d, const struct cw_call *ca
         free(last);
         last = cw_json_print(doc);
         cw_arena_reset(scratch);
-        r = cw_arm_wait(cw_databricks_arm(d), call, waiting, poll_ms, 0, err);
+        r = cw_arm_pause(cw_databricks_arm(d), call, waiting, poll_ms, 0, err);
         poll_ms = CW_MIN(poll_ms * 5 / 4, (int64_t)CLUSTER_POLL_MS_MAX);
         if (r == -CW_ETIMEDOUT)
             return keep_last(call, last, ret_cluster, err);

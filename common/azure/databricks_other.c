@@ -178,7 +178,7 @@ static int wait_command(const struct running *c, const char *detail, int64_t pau
                                  .detail = detail,
                                  .percent = -1,
                                  .since_wall_ms = since};
-    return cw_arm_wait(cw_databricks_arm(c->d), c->call, waiting, pause_ms, 0, err);
+    return cw_arm_pause(cw_databricks_arm(c->d), c->call, waiting, pause_ms, 0, err);
 }
 
 /* Right after RUNNING a cluster may not take contexts for some minutes. */

@@ -196,7 +196,7 @@ int cw_network_wait_vnet(struct cw_arm *arm, const struct cw_call *call, const c
                                      .detail = state,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(arm, call, waiting, READY_POLL_MS, 0, err);
+        r = cw_arm_pause(arm, call, waiting, READY_POLL_MS, 0, err);
         if (r < 0)
             return r;
     }

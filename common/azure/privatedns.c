@@ -214,7 +214,7 @@ static int wait_completed(struct cw_arm *arm, const struct cw_call *call, const 
                                      .detail = link.link_state,
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(arm, call, waiting, LINK_POLL_MS, 0, err);
+        r = cw_arm_pause(arm, call, waiting, LINK_POLL_MS, 0, err);
         if (r < 0)
             return r;
     }

@@ -133,7 +133,7 @@ int cw_resources_register_provider(struct cw_arm *arm, const struct cw_call *cal
                                      .detail = "Registering",
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(arm, call, waiting, REGISTER_POLL_MS, 0, err);
+        r = cw_arm_pause(arm, call, waiting, REGISTER_POLL_MS, 0, err);
         if (r < 0)
             return r;
     }

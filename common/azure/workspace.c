@@ -149,7 +149,7 @@ int cw_workspace_wait(struct cw_arm *arm, const struct cw_call *call, const char
                                      .detail = "no workspaceUrl yet",
                                      .percent = -1,
                                      .since_wall_ms = since};
-        r = cw_arm_wait(arm, call, waiting, URL_POLL_MS, 0, err);
+        r = cw_arm_pause(arm, call, waiting, URL_POLL_MS, 0, err);
         if (r < 0)
             return r;
     }

@@ -15,9 +15,9 @@
  *             (STRICT_WRITER takes the exception away, and fails: a known limit)
  *   unrun     a verdict without the lock is made only of a request that changed nothing, whatever Redis forgot
  *   again     no step that the journal knows as done runs again
- *   once      a request that was answered before Redis lost everything does not begin again
+ *   once      a request that was answered before Redis forgot its verdict, alone or with everything, does not begin again
  *   verdict   all copies of a verdict are equal, whatever Redis forgot; two known limits, which fail: UNCONFIRMED (a failover forgets the
- *             verdict, too) and SLOW_SEND (a worker may stand still between seeing that Redis holds the verdict and handing it over)
+ *             verdict, too; COPIES_DIFFER takes this assertion away) and SLOW_SEND (a worker may stand still between seeing that Redis holds the verdict and handing it over)
  *   commit    no commit before the verdict is acknowledged, hence no lost request
  * Progress (LTL, weak fairness): every request is answered and committed.
  *
@@ -60,6 +60,7 @@
  *   SETTLE_FORGOTTEN  what Redis does not know was never run
  *   OVERWRITE         a verdict replaces the stored one
  *   NO_RECALL         the results topic is not asked before a request begins
+ *   RECALL_ONCE       it is asked at the first claim only
  *   NO_TOPIC          it is not asked before a verdict is sent
  *   NO_WAIT           it is asked at once after Redis forgot everything
  *   NO_CONFIRM        a verdict is sent that Redis may have forgotten
@@ -149,7 +150,7 @@ bit is_old[JOBS];    /* the flight began before Redis lost everything */
 /* What only the checks see. */
 bit forgot_lock[JOBS];
 bit forgot_done[REQUESTS];
-bit was_out[REQUESTS]; /* when Redis lost everything */
+bit was_out[REQUESTS]; /* when Redis forgot its verdict */
 bit was_done[REQUESTS];
 bit touched[REQUESTS]; /* something was changed */
 byte made[REQUESTS]; /* verdicts that were ever made: each has another text */
@@ -185,7 +186,13 @@ byte made[REQUESTS]; /* verdicts that were ever made: each has another text */
 #ifdef NO_RECALL
 #define IS_RECALLED false
 #else
-#define IS_RECALLED (!claimed[r] && answer[r] != 0)
+#define IS_RECALLED (answer[r] != 0)
+#endif
+
+#ifdef RECALL_ONCE
+#define IS_CLAIM_RECALLED (!claimed[r] && IS_RECALLED)
+#else
+#define IS_CLAIM_RECALLED IS_RECALLED
 #endif
 
 #ifdef NO_TOPIC
@@ -297,7 +304,7 @@ inline accept()
 {
     if
     :: verdict[r] != 0 -> repeat_stored()
-    :: verdict[r] == 0 && IS_RECALLED -> adopt()
+    :: verdict[r] == 0 && !claimed[r] && IS_RECALLED -> adopt()
     :: else -> pc[j] = LOCK
     fi
 }
@@ -339,8 +346,8 @@ inline claim()
         must_run[j] = 1;
         if
         :: verdict[r] != 0 -> repeat_stored()
-        :: verdict[r] == 0 && IS_RECALLED -> adopt()
-        :: verdict[r] == 0 && !IS_RECALLED && is_done[r] -> pc[j] = VERDICT
+        :: verdict[r] == 0 && IS_CLAIM_RECALLED -> adopt()
+        :: verdict[r] == 0 && !IS_CLAIM_RECALLED && is_done[r] -> pc[j] = VERDICT
         :: else ->
             assert(!was_out[r]); /* once */
             pc[j] = BEGIN
@@ -419,7 +426,9 @@ inline publish()
 
 inline arrive()
 {
+#ifndef COPIES_DIFFER
     assert(answer[r] == 0 || answer[r] == flight[j]); /* verdict */
+#endif
     if
     :: answer[r] == 0 -> answer[r] = flight[j]
     :: else
@@ -594,6 +603,7 @@ inline forget_verdicts()
 {
     do
     :: k < REQUESTS ->
+        was_out[k] = was_out[k] || answer[k] != 0;
         verdict[k] = 0;
         published[k] = 0;
         k++
@@ -616,7 +626,6 @@ inline forget_all()
         :: is_done[k] || verdict[k] != 0 -> forgot_done[k] = 1
         :: else
         fi;
-        was_out[k] = answer[k] != 0;
         is_done[k] = 0;
         claimed[k] = 0;
         k++

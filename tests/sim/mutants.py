@@ -6,8 +6,7 @@ STEPS = "worker/steps/"
 MUTANTS = [
     ("commit_at_intake", ENGINE + "intake.c", "    pause_if_full(in, p);\n}\n\n/* ---- the group",
      "    (void)cw_window_done(p->window, m->offset, era);\n    p->is_dirty = true;\n    pause_if_full(in, p);\n}\n\n/* ---- the group"),
-    ("commit_of_the_end", ENGINE + "window.c",
-     "    return w->head < w->tail ? w->entries[w->head].offset : w->end;", "    return w->end;"),
+    ("commit_one_too_far", ENGINE + "intake.c", "p->number, base, meta);", "p->number, base + 1, meta);"),
     ("ignore_revoked_partition", ENGINE + "intake.c",
      "    cw_runner_revoke(in->cfg.parts->runner, topic, number, how == CW_KAFKA_LOST ? CW_ELOST : CW_EPARKED);\n", ""),
     ("end_without_acknowledgement", ENGINE + "leg_end.c",

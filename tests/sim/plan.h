@@ -124,7 +124,7 @@ struct sim_plan {
     bool is_left_out[SIM_THINGS_MAX]; /* requests, then actions */
 };
 
-/* is_large: more requests. The same seed gives two plans that have little in common. */
+/* is_large: more requests, more often; a third of the seeds give the same plan either way. */
 void sim_plan_draw(uint64_t seed, bool is_large, struct sim_plan *ret_plan);
 /* "provision ws0 …" */
 void sim_request_print(const struct sim_plan *plan, size_t i, struct cw_buf *out);

@@ -155,7 +155,8 @@ static void add(struct sim_totals *t, const struct sim_report *r)
     if (!r->has_failed)
         return;
     t->failed++;
-    (void)printf("not ok - seed %llu: %s\n", (unsigned long long)r->seed, r->failure);
+    (void)printf("not ok - seed %llu%s: %s\n", (unsigned long long)r->seed, t->is_large ? " --large" : "",
+                 r->failure);
     (void)fflush(stdout);
 }
 
@@ -217,7 +218,7 @@ struct sim_totals sim_play_many(const struct sim_range *o)
     uint64_t lasts[JOBS_MAX] = {0};
     struct span todo = {o->first, o->last}, rest[JOBS_MAX];
     size_t rest_count = 0, alive = 0;
-    struct sim_totals t = {0};
+    struct sim_totals t = {.is_large = o->is_large};
     double begin = seconds_of(CLOCK_MONOTONIC);
     warm_up();
     for (;;) {

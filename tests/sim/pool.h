@@ -29,6 +29,7 @@ struct sim_range {
 };
 
 struct sim_totals {
+    bool is_large;
     uint64_t hash; /* of all histories, in whatever order they ended */
     uint64_t histories, failed, verdicts, crashes, writes, deliveries, unlocked;
     double seconds, cpu_s;

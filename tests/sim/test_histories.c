@@ -57,8 +57,8 @@ static void test_former_failures(void **state)
         sim_plan_draw(regressions[i].seed, regressions[i].is_large, &plan);
         struct sim_report r = sim_play_apart(&plan, false);
         if (r.has_failed)
-            fail_msg("seed %llu (%s): %s", (unsigned long long)regressions[i].seed, regressions[i].what,
-                     r.failure);
+            fail_msg("seed %llu%s (%s): %s", (unsigned long long)regressions[i].seed,
+                     regressions[i].is_large ? " --large" : "", regressions[i].what, r.failure);
     }
 }
 

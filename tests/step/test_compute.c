@@ -251,6 +251,24 @@ static void a_workspace_that_never_settles_hides_nothing(void **state)
     rig_free(rig);
 }
 
+/* The first look at the note fails: it is read once the workspace has settled and answers. */
+static void a_note_that_cannot_be_read_at_first_is_read_later(void **state)
+{
+    (void)state;
+    const struct cw_step *const steps[] = {&cw_step_stop_compute, &cw_step_ensure_workspace};
+    for (size_t i = 0; i < CW_ARRAY_LEN(steps); i++) {
+        struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+        rig_run_until(rig, &cw_step_ensure_private_endpoint);
+        rig = rig_forget(rig);
+        world_inject(&(struct world_fault){.url_part = "workspace/export",
+                                           .kind = WORLD_FAULT_ANSWER,
+                                           .status = 403,
+                                           .body = "{\"error_code\":\"PERMISSION_DENIED\"}"});
+        assert_true(rig_was_begun(rig, steps[i]));
+        rig_free(rig);
+    }
+}
+
 /* Another request stopped it and has ended: who migrates next starts it, though it stopped nothing of it itself. */
 static void what_another_request_left_stopped_is_started(void **state)
 {
@@ -417,6 +435,7 @@ int main(void)
         cmocka_unit_test(the_note_survives_the_loss_of_everything_else),
         cmocka_unit_test(what_was_begun_is_undone_after_the_loss_of_everything),
         cmocka_unit_test(a_workspace_that_never_settles_hides_nothing),
+        cmocka_unit_test(a_note_that_cannot_be_read_at_first_is_read_later),
         cmocka_unit_test(what_another_request_left_stopped_is_started),
         cmocka_unit_test(the_note_knows_what_the_journal_lost),
         cmocka_unit_test(inventory_survives_failures),

@@ -141,6 +141,27 @@ static void a_cluster_that_ended_before_the_probe_is_started_again(void **state)
     rig_free(rig);
 }
 
+/* It does not start again: that is a failed proof with a reason, like that of a first launch. */
+static void a_cluster_that_does_not_start_again_is_a_failed_proof(void **state)
+{
+    (void)state;
+    static const char ended[] =
+        "{\"cluster_id\":\"c\",\"state\":\"TERMINATED\",\"node_type_id\":\"Standard_F4s\",\"termination_reason\":"
+        "{\"code\":\"CONTROL_PLANE_REQUEST_FAILURE\",\"type\":\"CLOUD_FAILURE\",\"parameters\":{}}}";
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_HEALTHY, "verify", HEALTHY);
+    rig_run_until(rig, &cw_step_run_probe);
+    world_inject(&(struct world_fault){
+        .url_part = "clusters/get", .kind = WORLD_FAULT_ANSWER, .status = 200, .body = ended, .count = 3});
+    if (rig_attempt(rig, &cw_step_run_probe, false, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(rig->facts.proof_error.code, "EMISCONFIGURED");
+    assert_string_equal(rig->facts.cluster_termination.code, "CONTROL_PLANE_REQUEST_FAILURE");
+    assert_non_null(strstr(rig->facts.proof_error.message, "did not start again"));
+    assert_int_equal(rig_changes(rig, "commands/execute"), 0);
+    rig_free(rig);
+}
+
 /* Databricks' or Azure's own trouble, seen once: another cluster is tried, after a while. */
 static void a_passing_fault_is_tried_again(void **state)
 {
@@ -350,6 +371,7 @@ int main(void)
         cmocka_unit_test(undo_of_a_launch_leaves_no_cluster),
         cmocka_unit_test(no_capacity_means_the_next_node_type),
         cmocka_unit_test(a_cluster_that_ended_before_the_probe_is_started_again),
+        cmocka_unit_test(a_cluster_that_does_not_start_again_is_a_failed_proof),
         cmocka_unit_test(a_passing_fault_is_tried_again),
         cmocka_unit_test(one_failure_after_own_changes_proves_nothing),
         cmocka_unit_test(a_verification_that_changed_nothing_judges_the_first),

@@ -29,7 +29,8 @@ static uint64_t hash_of(struct cw_str text)
 static json_t *copy_of_known(struct cw_str text, uint64_t hash)
 {
     size_t i = hash & (KNOWN_MAX - 1);
-    bool is_it = known[i].hash == hash && known[i].n == text.n && memcmp(known[i].text, text.p, text.n) == 0;
+    bool is_it = known[i].text != NULL && known[i].hash == hash && known[i].n == text.n &&
+                 memcmp(known[i].text, text.p, text.n) == 0;
     return is_it ? json_deep_copy(known[i].doc) : NULL;
 }
 
@@ -66,7 +67,7 @@ int cw_offload_json(struct cw_loop *loop, struct cw_str text, size_t bytes_max, 
     (void)loop;
     (void)until;
     uint64_t hash = hash_of(text);
-    json_t *doc = copy_of_known(text, hash);
+    json_t *doc = bytes_max == 0 || text.n <= bytes_max ? copy_of_known(text, hash) : NULL;
     if (doc == NULL) {
         int r = cw_json_parse_in(mem, text.p, text.n, bytes_max, ret_doc, err);
         if (r == 0)

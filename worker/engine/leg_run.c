@@ -259,8 +259,8 @@ enum cw_next cw_leg_run(struct cw_job *job)
     if (r < 0)
         return without_lock(job, r, &err);
     r = claim(job, &err);
-    if (r == 0 &&
-        !job->has_verdict) /* a former owner may have ended it, and Redis may have forgotten just that */
+    /* A former owner may have ended it, and Redis may have forgotten just that. */
+    if (r == 0 && !job->has_verdict)
         r = cw_job_recall(job, &is_known, &err);
     if (r == -CW_ECANCELED && job->cancel != NULL)
         return CW_NEXT_RUN;

@@ -1,5 +1,6 @@
 /* A verdict can't differ from one that is out already, whatever Redis has forgotten: the results topic is looked at before a request is
- * begun that nobody has claimed as far as Redis knows, and before each try to send a verdict that is not known to be out.
+ * accepted that nobody has claimed as far as Redis knows, each time one is claimed, and before each try to send a verdict that is not
+ * known to be out.
  *
  * Why two different verdicts of a request can't both be sent: each is in Redis shortly before it is handed to the client (at most
  * HAND_OVER_MS before), and arrives within CW_KAFKA_DELIVERY_MS or never. Redis holds one of them at a time, so it forgot the earlier one

@@ -7,12 +7,13 @@
     (C(ZONE_NOT_LINKED) | C(RECORD_MISSING) | C(RECORD_WRONG) | C(RECORD_OVERWRITTEN) | C(CUSTOM_DNS) | \
      C(STALE_DNS) | C(WRONG_ZONE_NAME))
 #define ENDPOINT (C(ENDPOINT_MISSING) | C(ENDPOINT_UNREACHABLE) | C(ENDPOINT_NOT_APPROVED))
-#define TO_ENDPOINT (C(ENDPOINT_SUBNET_FILTERED) | C(NSG_BLOCKS) | C(ROUTE_OVERRIDES_ENDPOINT))
+#define ENDPOINT_WAY (C(ENDPOINT_SUBNET_FILTERED) | C(ROUTE_OVERRIDES_ENDPOINT))
+#define TO_ENDPOINT (ENDPOINT_WAY | C(NSG_BLOCKS))
 #define OUTWARD                                                                                  \
     (C(ROUTE_FIREWALL) | C(NO_EGRESS) | C(BLACKHOLE_ROUTE) | C(NSG_BLOCKS) | C(TLS_INSPECTION) | \
      C(STORAGE_FIREWALL))
-/* A start that never came to its end: anything on the way out or to the endpoint. */
-#define START_UP (NAMES | OUTWARD | C(ENDPOINT_SUBNET_FILTERED) | C(ROUTE_OVERRIDES_ENDPOINT) | C(DATABRICKS))
+/* A start that never came to its end. */
+#define START_UP (NAMES | OUTWARD | ENDPOINT_WAY | C(DATABRICKS))
 /* Never excluded by a code: they are about us, or hide the rest. */
 #define ALWAYS (C(UNREADABLE) | C(NOT_SETTLED) | C(WORKER_OUTSIDE) | C(RESOURCE_LOCKED))
 

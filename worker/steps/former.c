@@ -78,11 +78,13 @@ int cw_former_note(struct cw_step_ctx *c, cw_former_fn tells, struct cw_workspac
     *ret_note = (struct cw_facts){0};
     *ret_told = false;
     int r = peek(c, ret_workspace, ret_note, err);
-    if (r == 0 && !tells(ret_workspace, ret_note)) {
-        r = cw_former_workspace(c, ret_workspace, &is_there, err);
-        if (r == 0 && is_there)
-            r = cw_compute_note_read_own(c, ret_note, err);
-    }
+    *ret_told = r == 0 && tells(ret_workspace, ret_note);
+    if (r < 0 || *ret_told)
+        return r;
+    r = cw_former_workspace(c, ret_workspace, &is_there, err);
+    if (r < 0 || !is_there)
+        return r;
+    r = cw_compute_note_read_own(c, ret_note, err);
     *ret_told = r == 0 && tells(ret_workspace, ret_note);
     return r;
 }

@@ -12,6 +12,8 @@
  * cw_workspace_wait() and cw_databricks_wait_ready(). */
 int cw_former_workspace(struct cw_step_ctx *c, struct cw_workspace *ret_workspace, bool *ret_found,
                         struct cw_err *err);
+
+/* Pure. The workspace is one that was read, the note may be empty. */
 typedef bool (*cw_former_fn)(const struct cw_workspace *workspace, const struct cw_facts *note);
 /* Does the note in the workspace that this request wrote tell of what `tells` looks for? It is read at once if that can be, since an
  * operation that does not end must not hide it, else in the settled workspace. *ret_told false: no. Errors as above. */

@@ -168,11 +168,33 @@ static void what_takes_long_is_looked_at_less_often(void **state)
         const struct world_call *call = world_call_at(i);
         if (strstr(call->url, "operations/1") == NULL)
             continue;
+        int64_t left = began + 12 * hour - last;
+        int64_t pause =
+            CW_MAX(CW_MIN(CW_MIN((last - began) / 20, hour / 6), left / 2), INT64_C(10000)); /* the least */
         if (last > 0)
-            assert_in_range(call->at_ms - last, 10000,
-                            CW_MIN(CW_MAX((last - began) / 20, INT64_C(10000)), hour / 6) + 100);
+            assert_in_range(call->at_ms - last, pause, pause + 100);
         last = call->at_ms;
     }
+    assert_true(began + 12 * hour - last < 20000); /* who gives up has looked shortly before */
+}
+
+static size_t looks_within_an_hour(struct bench *b, const char *headers)
+{
+    b->call.until = cw_in_ms(INT64_C(60) * 60 * 1000);
+    world_route("PUT", RES_URL, 201, BUSY, "Azure-AsyncOperation: " OPERATION);
+    world_route("GET", "operations/1", 200, RUNNING, headers);
+    assert_int_equal(bench_run(b, put), -CW_ETIMEDOUT);
+    return world_calls_of("GET", "operations/1");
+}
+
+static void what_the_service_asks_for_is_the_least(void **state)
+{
+    assert_int_equal(looks_within_an_hour(*state, "Retry-After: 1500"), 3);
+}
+
+static void no_time_asked_for_is_the_default(void **state)
+{
+    assert_in_range(looks_within_an_hour(*state, "Retry-After: 0"), 30, 100);
 }
 
 static void the_deadline_leaves_the_operation_in_the_journal(void **state)
@@ -239,6 +261,8 @@ int main(void)
         BENCH_TEST(an_operation_that_vanished_leaves_the_resource_to_judge),
         BENCH_TEST(default_interval_is_half_a_minute_scaled),
         BENCH_TEST(what_takes_long_is_looked_at_less_often),
+        BENCH_TEST(what_the_service_asks_for_is_the_least),
+        BENCH_TEST(no_time_asked_for_is_the_default),
         BENCH_TEST(the_deadline_leaves_the_operation_in_the_journal),
         BENCH_TEST(post_gives_the_result_of_its_location),
         BENCH_TEST(delete_waits_until_it_is_gone),

@@ -71,6 +71,22 @@ static void not_run_again(struct cw_arena *mem)
     assert_int_equal(reads, before);
 }
 
+/* A failover forgot the verdict, and kept the claim that came before it. */
+static void not_run_again_though_its_claim_is_known(struct cw_arena *mem)
+{
+    struct worker w;
+    run_once(mem, "r1");
+    const char *key = cw_journal_key(mem, WS, "r1");
+    (void)ASK(mem, "HDEL", key, "verdict", "vhead", "outcome", "published");
+    assert_non_null(ASK(mem, "HGET", key, "claims"));
+    start_worker(&w, "w1", 3000, 4);
+    submit(&w, "r1");
+    stop_worker(&w);
+    expect_equal_copies("r1", 2);
+    assert_int_equal(scripts[0].runs, 1);
+    assert_string_equal(ASK(mem, "HGET", key, "outcome"), "succeeded");
+}
+
 static void refused_and_cancelled_stay_so(struct cw_arena *mem)
 {
     struct worker w;
@@ -184,7 +200,7 @@ static void handed_over_while_it_looks(struct cw_arena *mem)
 
 /* clang-format off */
 #define LIST(X)                                                                       \
-    X(not_run_again) X(refused_and_cancelled_stay_so) X(found_once_the_lock_is_held)  \
+    X(not_run_again) X(not_run_again_though_its_claim_is_known) X(refused_and_cancelled_stay_so) X(found_once_the_lock_is_held)  \
     X(found_before_the_own_one_is_sent) X(a_stored_verdict_yields_to_the_one_that_is_out) \
     X(not_blindly) X(handed_over_while_it_looks)
 /* clang-format on */
