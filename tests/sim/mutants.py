@@ -23,6 +23,8 @@ MUTANTS = [
     ("release_of_anybodys_lock", ENGINE + "lock.c",
      "\"if not cur or string.match(cur, '^%d+|([^|]*)|') ~= ARGV[1] then return 0 end\\n\"",
      "\"if not cur then return 0 end\\n\""),
+    ("put_though_it_holds", "common/azure/arm_ensure.c", "        if (is_met(call, goal, doc, &out.difference)) {",
+     "        if (is_met(call, goal, doc, &out.difference) && was_absent) {"),
     ("no_renewal", ENGINE + "lock.c", "lease->is_renewing && cw_is_past(lease->renew))", "lease->is_renewing && false)"),
     ("write_after_the_lease", ENGINE + "hooks.c", "    int r = cw_lease_check(job->lease, err);\n    for (size_t i = 0; r == 0",
      "    int r = 0;\n    for (size_t i = 0; r == 0"),
