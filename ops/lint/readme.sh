@@ -26,3 +26,8 @@ elif ! cmp -s "$fresh/README.md" README.md; then
     diff -u README.md "$fresh/README.md" | head -n 20 || true
     exit 1
 fi
+
+# Each metric is told of, and none that is gone.
+missing=$(comm -3 <(grep -rhoE '"causeway_[a-z_]+"' worker common --include='*.c' | tr -d '"' | sort -u) \
+    <(sed -n '/^### What to watch/,/^## /p' README.md | grep -oE '`causeway_[a-z_]+`' | tr -d '`' | sort -u) | xargs)
+[ -z "$missing" ] || { echo "README.md:1: the table of metrics and the code differ: $missing" && exit 1; }
