@@ -293,6 +293,7 @@ static void print_head(struct view *v, const struct watcher_row *row)
 void view_checks(struct view *v, const struct watcher_row *row)
 {
     print_head(v, row);
+    (void)fprintf(v->out, "  as seen until %s\n", cw_json_str(row->result, "finishedAt", "?"));
     checks_print(v->out, row->result);
     (void)fflush(v->out);
 }
