@@ -89,7 +89,8 @@ const struct cw_cfg_row cw_settings_rows[] = {
     STR("azure.management-resource", NULL, azure_management_resource, NULL,
         "Custom cloud: audience of the management token that first contact with a workspace needs."),
     NUM("azure.time-scale", CW_CFG_INT, azure_time_scale, 1, 100000, "1",
-        "Development only: divides the waits between looks at Azure, for simulators with fast clocks."),
+        "Development only: divides the waits between looks at Azure, and between runs of a repeated verification, for simulators with fast "
+        "clocks."),
     STR("azure.tenant-id", "AZURE_TENANT_ID", azure_tenant_id, NULL, "Tenant of the worker's identity."),
     STR("azure.client-id", "AZURE_CLIENT_ID", azure_client_id, NULL, "Client id of the worker's identity."),
     SECRET("azure.client-secret", "AZURE_CLIENT_SECRET", azure_client_secret, "Client secret."),

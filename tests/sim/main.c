@@ -134,6 +134,11 @@ int main(int argc, char **argv)
         if (rest == NULL || rest == value || *rest != '\0')
             return usage(stderr, 2);
     }
+    if (o.last < o.first) {
+        (void)fprintf(stderr, "sim: no seeds from %llu to %llu\n", (unsigned long long)o.first,
+                      (unsigned long long)o.last);
+        return 2;
+    }
     if (is_one)
         return play_one(&o, shrinks);
     return has_range ? play_range(&o) : usage(stderr, 2);

@@ -64,7 +64,8 @@ static void fill_parts(struct cw_engine *e, const struct cw_engine_cfg *cfg)
     static const char *const names[] = {"progress", "results", "deadletter", "requests",
                                         "journal",  "locks",   "recall"};
     for (size_t i = 0; i < CW_ARRAY_LEN(names); i++)
-        e->troubles[i].name = names[i];
+        cw_trouble_init(&e->troubles[i], names[i]);
+    cw_meters_begin();
     e->parts = (struct cw_engine_parts){
         .loop = cfg->loop,
         .journal = {.redis = cfg->redis,

@@ -358,7 +358,8 @@ static int finish(struct execution *x, enum cw_step_outcome outcome, struct cw_e
     if (r < 0)
         return r;
     x->step->is_unsaved = false;
-    cw_meter_step(x->step->def->name, x->step->record.duration_ms);
+    if (outcome != CW_STEP_OUTCOME_SKIPPED)
+        cw_meter_step(x->step->def->name, x->step->record.duration_ms);
     cw_log(CW_INFO, x->is_undo ? "step.undone" : "step.done", CW_F_INT("ms", x->step->record.duration_ms),
            CW_F_STR("outcome", cw_step_outcome_names[outcome]),
            CW_F_INT("changes", x->step->record.changed_count));

@@ -132,6 +132,7 @@ const char *cw_remedy_of_class(const char *class);
 int cw_job_send_verdict(struct cw_job *job, struct cw_err *err);
 
 /* ---- meters.c ---- */
+void cw_meters_begin(void); /* counters of what is rare are there, at 0, before it happens */
 void cw_meter_verdict(const char *outcome);
 void cw_meter_step(const char *step, int64_t ms);
 void cw_meter_retry(enum cw_class class);

@@ -3,10 +3,55 @@
 
 static const char *const lane_names[CW_LANE__COUNT] = {"interactive", "bulk"};
 
+static struct cw_metric *verdicts(const char *outcome)
+{
+    return cw_counter("causeway_verdicts_total", "Verdicts published, by outcome.", "outcome", outcome);
+}
+
+static struct cw_metric *retries(enum cw_class class)
+{
+    return cw_counter("causeway_retries_total", "Attempts that failed and were repeated, by class.", "class",
+                      cw_class_name(class));
+}
+
+static struct cw_metric *parked(void)
+{
+    return cw_counter("causeway_jobs_parked_total", "Requests handed over to another worker.", NULL, NULL);
+}
+
+static struct cw_metric *deadletters(void)
+{
+    return cw_counter("causeway_deadletters_total", "Records that could not be read as requests.", NULL,
+                      NULL);
+}
+
+static struct cw_metric *rewound(void)
+{
+    return cw_counter("causeway_partitions_rewound_total",
+                      "Times that a partition went back: a recreated or truncated topic.", NULL, NULL);
+}
+
+static struct cw_metric *drifted(void)
+{
+    return cw_counter("causeway_drifted_verdicts_total",
+                      "Verdicts of repeated verifications that differ from the last one.", NULL, NULL);
+}
+
+void cw_meters_begin(void)
+{
+    for (size_t i = 0; i < CW_OUTCOME__COUNT; i++)
+        (void)verdicts(cw_outcome_names[i]);
+    for (enum cw_class class = CW_CLASS_NONE + 1; class < CW_CLASS__COUNT; class ++)
+        (void)retries(class);
+    (void)parked();
+    (void)deadletters();
+    (void)rewound();
+    (void)drifted();
+}
+
 void cw_meter_verdict(const char *outcome)
 {
-    cw_metric_add(
-        cw_counter("causeway_verdicts_total", "Verdicts published, by outcome.", "outcome", outcome), 1);
+    cw_metric_add(verdicts(outcome), 1);
 }
 
 void cw_meter_step(const char *step, int64_t ms)
@@ -17,9 +62,7 @@ void cw_meter_step(const char *step, int64_t ms)
 
 void cw_meter_retry(enum cw_class class)
 {
-    cw_metric_add(cw_counter("causeway_retries_total", "Attempts that failed and were repeated, by class.",
-                             "class", cw_class_name(class)),
-                  1);
+    cw_metric_add(retries(class), 1);
 }
 
 void cw_meter_lock_wait(int64_t ms)
@@ -59,29 +102,22 @@ void cw_meter_startable(size_t n)
 
 void cw_meter_parked(void)
 {
-    cw_metric_add(
-        cw_counter("causeway_jobs_parked_total", "Requests handed over to another worker.", NULL, NULL), 1);
+    cw_metric_add(parked(), 1);
 }
 
 void cw_meter_deadletter(void)
 {
-    cw_metric_add(
-        cw_counter("causeway_deadletters_total", "Records that could not be read as requests.", NULL, NULL),
-        1);
+    cw_metric_add(deadletters(), 1);
 }
 
 void cw_meter_rewound(void)
 {
-    cw_metric_add(cw_counter("causeway_partitions_rewound_total",
-                             "Times that a partition went back: a recreated or truncated topic.", NULL, NULL),
-                  1);
+    cw_metric_add(rewound(), 1);
 }
 
 void cw_meter_drifted(void)
 {
-    cw_metric_add(cw_counter("causeway_drifted_verdicts_total",
-                             "Verdicts of repeated verifications that differ from the last one.", NULL, NULL),
-                  1);
+    cw_metric_add(drifted(), 1);
 }
 
 void cw_meter_scheduled(size_t n)

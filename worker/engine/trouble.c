@@ -6,15 +6,24 @@
 
 #define SAY_MS 10000
 
+static struct cw_metric *errors(const char *name)
+{
+    return cw_counter("causeway_dependency_errors_total",
+                      "Failures of what the worker needs, tried again, by what it was for.", "for", name);
+}
+
+void cw_trouble_init(struct cw_trouble *t, const char *name)
+{
+    *t = (struct cw_trouble){.name = name};
+    (void)errors(name);
+}
+
 void cw_trouble_note(struct cw_trouble *t, const struct cw_err *err, bool needs_people)
 {
     if (t == NULL)
         return;
     int64_t now = cw_mono_ms();
-    cw_metric_add(cw_counter("causeway_dependency_errors_total",
-                             "Failures of what the worker needs, tried again, by what it was for.", "for",
-                             t->name),
-                  1);
+    cw_metric_add(errors(t->name), 1);
     bool is_news = t->said_mono_ms == 0 || needs_people != t->needs_people;
     t->needs_people = needs_people;
     (void)snprintf(t->reason, sizeof t->reason, "%.20s: %.140s%s%.90s", t->name, err->text,

@@ -7,7 +7,6 @@
 
 #include "common/err.h"
 
-/* Zeroed but for the name. */
 struct cw_trouble {
     const char *name;     /* "journal", "results" …: of the metric and of the log lines */
     int64_t said_mono_ms; /* 0 = not yet */
@@ -16,6 +15,8 @@ struct cw_trouble {
     char reason[256];
 };
 
+/* Name: a literal. Its counter is there from now on. */
+void cw_trouble_init(struct cw_trouble *t, const char *name);
 /* It failed. NULL is fine. */
 void cw_trouble_note(struct cw_trouble *t, const struct cw_err *err, bool needs_people);
 /* It worked. NULL is fine. */
