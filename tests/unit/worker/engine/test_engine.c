@@ -285,6 +285,26 @@ static void good_bad_and_ugly(struct cw_arena *mem)
     stop_engine(e);
 }
 
+/* What is rare can be told from what is misspelt: it is there, at 0. */
+static void counters_begin_at_0(struct cw_arena *mem)
+{
+    (void)mem;
+    static const char *const lines[] = {"\ncauseway_verdicts_total{outcome=\"failed\"} ",
+                                        "\ncauseway_deadletters_total ", "\ncauseway_drifted_verdicts_total ",
+                                        "\ncauseway_dependency_errors_total{for=\"journal\"} ",
+                                        "\ncauseway_retries_total{class=\"throttled\"} "};
+    CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
+    begin();
+    struct cw_engine *e = start_engine("g0", 8, 100);
+    cw_metrics_print(&text);
+    for (size_t i = 0; i < CW_ARRAY_LEN(lines); i++) {
+        const char *line = strstr(cw_buf_z(&text), lines[i]);
+        if (line == NULL || line[strlen(lines[i])] != '0')
+            fail_msg("no %s0 in %s", lines[i] + 1, cw_buf_z(&text));
+    }
+    stop_engine(e);
+}
+
 static void stuck_head_does_not_repeat_the_rest(struct cw_arena *mem)
 {
     char id[32];
@@ -448,6 +468,7 @@ static void limits_that_contradict(struct cw_arena *mem)
 
 /* clang-format off */
 #define LIST(X)                                                                        \
+    X(counters_begin_at_0) /* first: nothing has happened yet */                       \
     X(good_bad_and_ugly)                                                               \
     X(stuck_head_does_not_repeat_the_rest) X(back_pressure) X(broker_away_for_a_while) \
         X(recreated_topic_loses_nothing) X(drain_ends_in_time_without_a_broker) X(limits_that_contradict)
