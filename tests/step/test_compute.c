@@ -251,6 +251,25 @@ static void a_workspace_that_never_settles_hides_nothing(void **state)
     rig_free(rig);
 }
 
+/* A request lost its lock in mid-way, another one migrated the workspace and started its compute: the first one's undo, with what it knew,
+ * must not change the network under it. */
+static void what_another_request_completed_is_not_undone(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_ensure_private_endpoint);
+    struct cw_facts known = rig->facts;
+    rig_run_until(rig, NULL);
+    all_of_it_runs(rig);
+    size_t updates = rig_changes(rig, "workspaces/write");
+    rig->facts = known;
+    assert_int_equal(rig_undo(rig, &cw_step_ensure_workspace, &err), 0);
+    assert_true(rig_has_found(rig, "another request has completed the way"));
+    assert_int_equal(rig_changes(rig, "workspaces/write"), updates);
+    rig_free(rig);
+}
+
 /* The first look at the note fails: it is read once the workspace has settled and answers. */
 static void a_note_that_cannot_be_read_at_first_is_read_later(void **state)
 {
@@ -435,6 +454,7 @@ int main(void)
         cmocka_unit_test(the_note_survives_the_loss_of_everything_else),
         cmocka_unit_test(what_was_begun_is_undone_after_the_loss_of_everything),
         cmocka_unit_test(a_workspace_that_never_settles_hides_nothing),
+        cmocka_unit_test(what_another_request_completed_is_not_undone),
         cmocka_unit_test(a_note_that_cannot_be_read_at_first_is_read_later),
         cmocka_unit_test(what_another_request_left_stopped_is_started),
         cmocka_unit_test(the_note_knows_what_the_journal_lost),

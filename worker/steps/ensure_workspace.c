@@ -91,6 +91,21 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     return r < 0 ? cw_err_wrap(err, "wait for the VNet's subnets") : 0;
 }
 
+/* Another request had the workspace meanwhile and completed the private way: what runs under the new rules proves it, and Azure changes no
+ * network under it. What can't be listed is not known to run. */
+static int is_in_use(struct cw_step_ctx *c, bool *ret_in_use, struct cw_err *err)
+{
+    const struct cw_target target = cw_step_target(c);
+    struct cw_compute_list list = {0};
+    *ret_in_use = false;
+    int r = cw_compute_list(c->svc->databricks, &c->call, &target, CW_VERIFY_CLUSTER_PREFIX, &list, err);
+    if (r == -CW_ENOMEM || cw_class_is_stop(cw_err_class_of(r)))
+        return r;
+    cw_err_clear(err);
+    *ret_in_use = r == 0 && list.blocking_count > 0;
+    return 0;
+}
+
 /* Under the new rules and without a complete private way no cluster starts: what was there before is put back, so that the
  * compute that was stopped can run. A workspace whose update failed is written once more as it was: Azure leaves it Failed. */
 static int undo(struct cw_step_ctx *c, struct cw_err *err)
@@ -112,6 +127,17 @@ static int undo(struct cw_step_ctx *c, struct cw_err *err)
     const char *wanted = is_new && is_complete ? CW_NSG_RULES_NONE : before;
     if (!is_failed && cw_z_eq(ws.required_nsg_rules, wanted))
         return 0;
+    bool in_use = false;
+    r = is_new && !is_failed ? is_in_use(c, &in_use, err) : 0;
+    if (r < 0)
+        return r;
+    if (in_use) {
+        cw_step_found(c,
+                      "compute runs under required NSG rules %s: another request has completed the way, and "
+                      "they stay",
+                      ws.required_nsg_rules);
+        return 0;
+    }
     r = cw_workspace_update_network(c->svc->arm, &c->call, c->req->workspace_id, wanted, NULL, CW_UNKNOWN,
                                     &done, &ws, err);
     if (r == 0)
