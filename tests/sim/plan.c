@@ -284,7 +284,7 @@ void sim_plan_draw(uint64_t seed, bool is_large, struct sim_plan *p)
     p->workspace_count = (size_t)between(&l, 1, SIM_WORKSPACES_MAX);
     for (size_t i = 0; i < p->workspace_count; i++)
         draw_workspace(&l, p, i);
-    int64_t few = is_large ? 5 : 4, many_percent = is_large ? 30 : 15;
+    int64_t few = is_large ? 5 : 4, many_percent = is_large ? 30 : 10;
     p->request_count = (size_t)between(&l, 1, chance(&l, many_percent) ? SIM_REQUESTS_MAX : few);
     for (size_t i = 0; i < p->request_count; i++)
         draw_request(&l, p, i);
