@@ -270,6 +270,32 @@ static void what_another_request_completed_is_not_undone(void **state)
     rig_free(rig);
 }
 
+/* The same, but that compute only starts: it is waited for, and the workspace is not made Failed by an update under it. */
+static void what_only_starts_is_waited_for(void **state)
+{
+    (void)state;
+    struct cw_err err = {0};
+    struct rig *rig = rig_new(RIG_EXISTING, "migrate", ALLOW);
+    rig_run_until(rig, &cw_step_ensure_private_endpoint);
+    struct cw_facts known = rig->facts;
+    rig_run_until(rig, NULL);
+    size_t updates = rig_changes(rig, "workspaces/write");
+    rig->facts = known;
+    static const char starting[] =
+        "{\"clusters\":[{\"cluster_id\":\"c\",\"cluster_name\":\"etl\",\"state\":\"PENDING\","
+        "\"cluster_source\":\"UI\"}]}";
+    world_inject(&(struct world_fault){.url_part = "clusters/list?",
+                                       .kind = WORLD_FAULT_ANSWER,
+                                       .status = 200,
+                                       .body = starting,
+                                       .count = 1});
+    world_inject(&(struct world_fault){
+        .url_part = "sql/warehouses", .kind = WORLD_FAULT_ANSWER, .status = 200, .body = "{}", .count = 1});
+    assert_int_equal(rig_undo(rig, &cw_step_ensure_workspace, &err), -CW_ECONFLICT);
+    assert_int_equal(rig_changes(rig, "workspaces/write"), updates);
+    rig_free(rig);
+}
+
 /* The first look at the note fails: it is read once the workspace has settled and answers. */
 static void a_note_that_cannot_be_read_at_first_is_read_later(void **state)
 {
@@ -455,6 +481,7 @@ int main(void)
         cmocka_unit_test(what_was_begun_is_undone_after_the_loss_of_everything),
         cmocka_unit_test(a_workspace_that_never_settles_hides_nothing),
         cmocka_unit_test(what_another_request_completed_is_not_undone),
+        cmocka_unit_test(what_only_starts_is_waited_for),
         cmocka_unit_test(a_note_that_cannot_be_read_at_first_is_read_later),
         cmocka_unit_test(what_another_request_left_stopped_is_started),
         cmocka_unit_test(the_note_knows_what_the_journal_lost),

@@ -43,6 +43,7 @@ void cw_meters_begin(void)
         (void)verdicts(cw_outcome_names[i]);
     for (enum cw_class class = CW_CLASS_NONE + 1; class < CW_CLASS__COUNT; class ++)
         (void)retries(class);
+    cw_meter_calls(&(struct cw_call_counts){0});
     (void)parked();
     (void)deadletters();
     (void)rewound();

@@ -219,6 +219,12 @@ static int extend(struct cw_recall *r, int64_t since_wall_ms, struct cw_deadline
     return move_ends(r, now, count) ? 0 : begin(r, r->since_wall_ms, until, mem, err);
 }
 
+static struct cw_metric *verdicts_read(void)
+{
+    return cw_counter("causeway_recall_verdicts_total",
+                      "Verdicts that were read back from the results topic.", NULL, NULL);
+}
+
 static int read_on(struct cw_recall *r, int64_t since_wall_ms, struct cw_deadline until, struct cw_err *err)
 {
     CW_AUTO(cw_auto_arena) struct cw_arena *mem = NULL;
@@ -230,9 +236,7 @@ static int read_on(struct cw_recall *r, int64_t since_wall_ms, struct cw_deadlin
     res = extend(r, since_wall_ms, until, mem, err);
     if (res == 0 && !r->is_full)
         res = r->reader.read(r->reader.arg, r->spans, r->span_count, index_record, r, until, err);
-    cw_metric_add(cw_counter("causeway_recall_verdicts_total",
-                             "Verdicts that were read back from the results topic.", NULL, NULL),
-                  (int64_t)(r->count > before ? r->count - before : 0));
+    cw_metric_add(verdicts_read(), (int64_t)(r->count > before ? r->count - before : 0));
     if (res == 0)
         r->done = number;
     return res;
@@ -363,6 +367,7 @@ int cw_recall_new(const struct cw_reader *reader, size_t entries_max, struct cw_
     struct cw_recall *r = calloc(1, sizeof *r);
     if (r == NULL)
         return -CW_ENOMEM;
+    (void)verdicts_read();
     r->reader = *reader;
     r->entries_max = entries_max > 0 ? entries_max : CW_RECALL_ENTRIES_MAX;
     *ret_recall = r;

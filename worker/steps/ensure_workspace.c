@@ -91,8 +91,9 @@ static int run(struct cw_step_ctx *c, struct cw_err *err)
     return r < 0 ? cw_err_wrap(err, "wait for the VNet's subnets") : 0;
 }
 
-/* Another request had the workspace meanwhile and completed the private way: what runs under the new rules proves it, and Azure changes no
- * network under it. What can't be listed is not known to run. */
+/* Another request had the workspace meanwhile and completed the private way: a node that runs under the new rules proves it, and Azure
+ * changes no network under it. What only starts or ends proves nothing, and is waited for: an update under it would leave the workspace
+ * Failed. What can't be listed is not known to run. */
 static int is_in_use(struct cw_step_ctx *c, bool *ret_in_use, struct cw_err *err)
 {
     const struct cw_target target = cw_step_target(c);
@@ -102,8 +103,17 @@ static int is_in_use(struct cw_step_ctx *c, bool *ret_in_use, struct cw_err *err
     if (r == -CW_ENOMEM || cw_class_is_stop(cw_err_class_of(r)))
         return r;
     cw_err_clear(err);
-    *ret_in_use = r == 0 && list.blocking_count > 0;
-    return 0;
+    if (r < 0 || list.blocking_count == 0)
+        return 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const struct cw_compute *item = &list.items[i];
+        bool has_nodes = item->kind == CW_COMPUTE_CLUSTER || item->kind == CW_COMPUTE_WAREHOUSE;
+        *ret_in_use = *ret_in_use || (item->is_blocking && has_nodes && cw_z_eq(item->state, "RUNNING"));
+    }
+    if (*ret_in_use)
+        return 0;
+    return cw_err_set(err, CW_ECONFLICT,
+                      "compute starts or ends: the workspace's network can't be changed meanwhile");
 }
 
 /* Under the new rules and without a complete private way no cluster starts: what was there before is put back, so that the

@@ -1,5 +1,6 @@
 /* run_probe: on the cluster, the workspace's name resolves to the endpoint's address, TLS reaches it, a query returns its rows.
- * Writes: an execution context, which is destroyed; the cluster is started if it has ended.  Source: guide, "run a simple query or notebook command to fully confirm". */
+ * Writes: an execution context, which is destroyed; the cluster is started if it has ended.
+ * Source: guide, "run a simple query or notebook command to fully confirm". */
 #include "worker/steps/plans.h"
 #include "worker/steps/probe_script.h"
 #include "worker/steps/termination.h"

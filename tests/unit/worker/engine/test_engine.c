@@ -290,9 +290,12 @@ static void counters_begin_at_0(struct cw_arena *mem)
 {
     (void)mem;
     static const char *const lines[] = {"\ncauseway_verdicts_total{outcome=\"failed\"} ",
-                                        "\ncauseway_deadletters_total ", "\ncauseway_drifted_verdicts_total ",
+                                        "\ncauseway_deadletters_total ",
+                                        "\ncauseway_drifted_verdicts_total ",
                                         "\ncauseway_dependency_errors_total{for=\"journal\"} ",
-                                        "\ncauseway_retries_total{class=\"throttled\"} "};
+                                        "\ncauseway_retries_total{class=\"throttled\"} ",
+                                        "\ncauseway_azure_calls_total{kind=\"write\"} ",
+                                        "\ncauseway_recall_verdicts_total "};
     CW_AUTO(cw_buf_fini) struct cw_buf text = {0};
     begin();
     struct cw_engine *e = start_engine("g0", 8, 100);
